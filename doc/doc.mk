@@ -1,0 +1,32 @@
+# doc/doc.mk: examples, manual pages, and the words.
+#
+#   EXAMPLES        doc/examples/NAME, built from doc/examples/NAME.c on libfever.la, as users do;
+#                   each says so:  doc_examples_NAME_LDADD   = libfever.la
+#                                  doc_examples_NAME_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+#   dist_man_MANS   manual pages
+
+# Runs from the build tree as it is, without libtool's wrapper script.
+EXAMPLE_LINK_FLAGS = $(AM_LDFLAGS) -no-install
+
+EXAMPLES = doc/examples/influenza doc/examples/hello doc/examples/nested doc/examples/objects \
+           doc/examples/errors doc/examples/groups
+
+doc_examples_influenza_SOURCES = doc/examples/influenza.c doc/examples/influenza_plot.c doc/examples/influenza_plot.h \
+                                 doc/examples/oldsolver.c doc/examples/oldsolver.h
+doc_examples_influenza_LDADD   = libfever.la -lm
+doc_examples_influenza_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+doc_examples_hello_LDADD   = libfever.la
+doc_examples_hello_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+doc_examples_nested_LDADD   = libfever.la
+doc_examples_nested_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+doc_examples_objects_LDADD   = libfever.la -lm
+doc_examples_objects_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+doc_examples_errors_LDADD   = libfever.la
+doc_examples_errors_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+doc_examples_groups_LDADD   = libfever.la
+doc_examples_groups_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+
+noinst_PROGRAMS += $(EXAMPLES)
+
+EXTRA_DIST += $(wildcard $(srcdir)/doc/*.md $(srcdir)/doc/*.svg) \
+              $(wildcard $(srcdir)/doc/examples/*.[ch] $(srcdir)/doc/examples/*.md)

@@ -1,0 +1,55 @@
+/* api/api.h: entering and leaving the library, and waiting: shared by the files of this folder.
+ *
+ * Every public function that touches the runtime starts with fv_enter() and ends with fv_leave().  Between the two
+ * the thread is `busy`, so that a signal handler that calls in is refused.
+ */
+#ifndef FV_API_H
+#define FV_API_H
+
+#include "base/clock.h"
+#include "core/group.h"
+#include "core/task.h"
+#include "run/runtime.h"
+
+extern __thread uint64_t fv_self_epoch __attribute__((tls_model("initial-exec")));
+
+/* The slow way in: attaches the thread, or says why not. */
+struct fv_self *fv_enter_slow(int *why);
+
+static inline struct fv_self *fv_enter(int *why) {
+    struct fv_self *s = fv_self;
+    if (FV_LIKELY(s != NULL && fv_self_epoch == fv_epoch && !s->busy)) {
+        s->busy = 1;
+        return s;
+    }
+    return fv_enter_slow(why);
+}
+
+static inline int fv_leave(struct fv_self *self, int rc) {
+    if (FV_UNLIKELY(self->call_supervisor)) {
+        self->call_supervisor = false;
+        fv_supervisor_ring();
+    }
+    self->busy = 0;
+    return rc;
+}
+
+/* Absolute time of a time limit in seconds from now: 0 polls, below 0 is for ever (UINT64_MAX). */
+uint64_t fv_deadline(double timeout_s);
+
+/* Waits until index (of generation gen) is complete: spins, then sleeps.  In a body: lets a spare stand in.
+ * 0, -FEVER_ETIMEDOUT, -FEVER_ERUNTIME, -FEVER_EDEPTH, -FEVER_EDEADLK. */
+int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t deadline);
+/* Sleeps on the own bell: until it rings, the deadline, or the end of the supervisor (checked each 100 ms). */
+int fv_sleep(struct fv_self *self, uint32_t seen, uint64_t deadline);
+/* Waits a little for some slot of one's own to become free. */
+int fv_wait_slot(struct fv_self *self, uint64_t *spin_until);
+void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref);
+
+/* Submits; spins or sleeps while all task slots are in flight. */
+int fv_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
+              const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t *id_out);
+/* A body awaits a reentrant task that has not started: runs it here.  True when it did. */
+bool fv_run_in_place(struct fv_self *self, uint32_t index, uint64_t truth);
+
+#endif

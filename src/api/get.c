@@ -1,0 +1,495 @@
+/* api/get.c: waiting for refs, taking their values, letting go of them.
+ *
+ * Run by drivers and by bodies.  A driver spins, then sleeps on its bell, and looks each 100 ms whether the supervisor
+ * lives.  A body that waits runs the awaited task in place if it may, else lets a spare stand in.
+ */
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+
+#define SUPERVISOR_CHECK_NS  100000000ull
+
+uint64_t fv_deadline(double timeout_s) {
+    if (!(timeout_s >= 0) || timeout_s > 1e9)
+        return UINT64_MAX;
+    return timeout_s == 0 ? 0 : fv_now_ns() + (uint64_t)(timeout_s * 1e9);
+}
+
+void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref) {
+    struct fv_proc *p = self->proc;
+    fv_store_relaxed_64(&p->wait_ref, ref);
+    if (reason != FV_WAIT_NOT)
+        fv_store_relaxed_64(&p->wait_since_ns, fv_now_ns());
+    fv_store_relaxed_32(&p->wait_reason, reason);
+}
+
+static bool supervisor_is_gone(struct fv_self *self) {
+    if (self->is_worker || fv_rt.supervisor_fd < 0)
+        return false;
+    struct pollfd p = {.fd = fv_rt.supervisor_fd, .events = POLLIN};
+    return poll(&p, 1, 0) > 0;
+}
+
+int fv_sleep(struct fv_self *self, uint32_t seen, uint64_t deadline) {
+    if (self->call_supervisor) {
+        self->call_supervisor = false;
+        fv_supervisor_ring();
+    }
+    for (;;) {
+        uint64_t now = fv_now_ns();
+        if (now >= deadline)
+            return -FEVER_ETIMEDOUT;
+        int64_t left = deadline == UINT64_MAX ? -1 : (int64_t)(deadline - now);
+        if (!self->is_worker && (left < 0 || left > (int64_t)SUPERVISOR_CHECK_NS))
+            left = SUPERVISOR_CHECK_NS;
+        if (fv_bell_wait(self->proc, seen, left))
+            return 0;
+        if (fv_bell_read(self->proc) != seen)
+            return 0;
+        if (supervisor_is_gone(self))
+            return -FEVER_ERUNTIME;
+    }
+}
+
+bool fv_run_in_place(struct fv_self *self, uint32_t index, uint64_t truth) {
+    struct fv_task *task = fv_task(index);
+    if (fv_truth_state(truth) != FV_READY || fv_truth_attempt(truth) != 0 || task->kind != FV_KIND_TASK || task->x & FV_X_OPTIONS ||
+        !(fv_defs[task->def]->flags & FEVER_DEF_REENTRANT) || (char *)__builtin_frame_address(0) < self->stack_low)
+        return false;
+    /* its hint is often the last one of our own deque: take it along */
+    struct fv_proc *p = self->proc;
+    uint64_t        b = p->bottom;
+    uint32_t        hint;
+    if (b != fv_load_relaxed_64(&p->top) && fv_queue_of(self->slot)[(b - 1) & fv_map.ring_mask] == index &&
+        fv_deque_pop(p, fv_queue_of(self->slot), fv_map.ring_mask, &hint) && FV_UNLIKELY(hint != index))
+        fv_task_hint(self, hint); /* cannot be: only we push at the bottom */
+    if (!fv_task_claim(self, index))
+        return false;
+    fv_count(p, FV_C_in_place);
+    self->busy = 0;
+    fv_execute(self, index);
+    self->busy = 1;
+    return true;
+}
+
+static inline bool is_over(uint64_t t, uint32_t gen) {
+    unsigned s = fv_truth_state(t);
+    return fv_truth_gen(t) != gen || fv_state_is_complete(s) || s == FV_FREE || s == FV_DYING;
+}
+
+/* Spins for a while; true when it is over. */
+static bool spin(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t deadline) {
+    uint64_t limit = self->is_worker ? FV_MIN(fv_map.seg->spin_ns, 2000u) : fv_map.seg->spin_ns;
+    if (!self->is_worker && fv_map.seg->oversubscribed)
+        limit = FV_MIN(limit, 5000u);
+    uint64_t until = 0;
+    for (;;) {
+        for (int i = 0; i < 100; i++) {
+            if (is_over(fv_load_acquire_64(&fv_task(index)->truth), gen))
+                return true;
+            fv_pause();
+        }
+        uint64_t now = fv_now_ns();
+        if (until == 0)
+            until = FV_MIN(now + limit, deadline);
+        else if (now >= until)
+            return false;
+    }
+}
+
+int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t deadline) {
+    uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
+    if (is_over(t, gen))
+        return 0;
+    if (self->is_worker && deadline == UINT64_MAX)
+        while (fv_truth_state(t) == FV_READY && fv_run_in_place(self, index, t)) {
+            t = fv_load_acquire_64(&fv_task(index)->truth);
+            if (is_over(t, gen))
+                return 0;
+        }
+    if (deadline == 0)
+        return -FEVER_ETIMEDOUT;
+    if (FV_UNLIKELY(self->is_inline))
+        return -FEVER_EDEADLK; /* nobody else will complete it */
+    if (self->running != 0 && index == self->running - 1)
+        return -FEVER_EDEADLK;
+    if (spin(self, index, gen, deadline))
+        return 0;
+    int rc = 0;
+    if (self->is_worker)
+        fv_worker_block(self, fv_ref_make(index, gen));
+    else
+        fv_note_wait(self, FV_WAIT_GET, fv_ref_make(index, gen));
+    if (self->n_refs != 0)
+        fv_home_reap(self);
+    for (;;) {
+        uint32_t seen = fv_bell_read(self->proc);
+        if (!fv_task_announce_wait(self, index, gen))
+            break;
+        if (self->is_worker && fv_load_acquire_32(&self->proc->spare_denied)) {
+            rc = -FEVER_EDEPTH;
+            break;
+        }
+        rc = fv_sleep(self, seen, deadline);
+        if (rc < 0) {
+            if (is_over(fv_load_acquire_64(&fv_task(index)->truth), gen))
+                rc = 0;
+            break;
+        }
+    }
+    if (self->is_worker)
+        fv_worker_unblock(self);
+    else
+        fv_note_wait(self, FV_WAIT_NOT, 0);
+    return rc;
+}
+
+int fv_wait_slot(struct fv_self *self, uint64_t *spin_until) {
+    uint64_t now = fv_now_ns();
+    if (*spin_until == 0)
+        *spin_until = now + FV_MAX(fv_map.seg->spin_ns, 20000u);
+    if (now < *spin_until) {
+        for (int i = 0; i < 8; i++)
+            fv_pause();
+        return 0;
+    }
+    /* long enough: more slots, else sleep until one that is in flight is over */
+    if (fv_segment_grow_slab(self->slot)) {
+        self->cursor = self->limit;
+        self->limit = self->proc->slab_limit;
+        *spin_until = 0;
+        return 0;
+    }
+    fv_home_reap(self);
+    uint32_t base = self->slot << fv_map.shift, in_flight = FV_NO_TASK;
+    for (uint32_t k = 0; k < self->limit; k++) {
+        uint32_t i = (self->cursor + k) % self->limit;
+        uint64_t t = fv_load_acquire_64(&fv_task(base + i)->truth);
+        if (fv_truth_state(t) == FV_FREE) {
+            self->cursor = i;
+            return 0;
+        }
+        if (in_flight == FV_NO_TASK && (fv_truth_state(t) == FV_READY || fv_truth_state(t) == FV_RUN))
+            in_flight = base + i;
+    }
+    if (in_flight == FV_NO_TASK)
+        return -FEVER_ENOSLOTS; /* all are held, or wait for what is not there */
+    uint64_t t = fv_load_acquire_64(&fv_task(in_flight)->truth);
+    self->cursor = in_flight & fv_map.mask;
+    return fv_wait_complete(self, in_flight, fv_truth_gen(t), UINT64_MAX);
+}
+
+/* ------------------------------------------------------------------------------------------------ values */
+
+/* The ref is complete: is its value of that size and type?  Copies it. */
+static int copy_value(uint32_t index, uint64_t t, void *out, size_t bytes, unsigned type) {
+    const struct fv_task *task = fv_task(index);
+    if (FV_UNLIKELY(fv_truth_state(t) == FV_FAIL))
+        return -(int)((const struct fv_failure *)task->result)->code;
+    uint64_t    have;
+    const void *value = fv_task_result(task, &have);
+    if (FV_UNLIKELY(have != bytes))
+        return -FEVER_ETYPE;
+    if (task->kind == FV_KIND_TASK && FV_UNLIKELY(fv_defs[task->def]->result_type != type && type != 0))
+        return -FEVER_ETYPE;
+    if (bytes == 8)
+        memcpy(out, value, 8);
+    else
+        memcpy(out, value, bytes);
+    return 0;
+}
+
+static int get_inside(struct fv_self *self, uint64_t id, void *out, size_t bytes, unsigned type, uint64_t deadline) {
+    uint32_t index = 0;
+    uint64_t t = 0;
+    int rc = fv_ref_check(id, &index, &t);
+    if (FV_UNLIKELY(rc < 0))
+        return rc;
+    if (!fv_state_is_complete(fv_truth_state(t))) {
+        rc = fv_wait_complete(self, index, fv_ref_gen(id), deadline);
+        if (FV_UNLIKELY(rc < 0))
+            return rc;
+        rc = fv_ref_check(id, &index, &t);
+        if (FV_UNLIKELY(rc < 0))
+            return rc;
+    }
+    return copy_value(index, t, out, bytes, type);
+}
+
+int fever_get_raw(fever_ref ref, void *out, size_t bytes, unsigned type, double timeout_s) {
+    int why;
+    if (FV_UNLIKELY(out == NULL || isnan(timeout_s)))
+        return out == NULL ? -FEVER_ENULL : -FEVER_EINVAL;
+    struct fv_self *self = fv_enter(&why);
+    if (FV_UNLIKELY(self == NULL))
+        return why;
+    return fv_leave(self, get_inside(self, ref.id, out, bytes, type, fv_deadline(timeout_s)));
+}
+
+static int release_inside(struct fv_self *self, uint64_t id) {
+    if (self->is_worker && self->n_own > self->own_base)
+        fv_own_remove(self, id);
+    return fv_unhold(self, id);
+}
+
+int fever_take_raw(fever_ref ref, void *out, size_t bytes, unsigned type, double timeout_s) {
+    int why;
+    if (FV_UNLIKELY(out == NULL || isnan(timeout_s)))
+        return out == NULL ? -FEVER_ENULL : -FEVER_EINVAL;
+    struct fv_self *self = fv_enter(&why);
+    if (FV_UNLIKELY(self == NULL))
+        return why;
+    int rc = get_inside(self, ref.id, out, bytes, type, fv_deadline(timeout_s));
+    if (rc == 0)
+        rc = release_inside(self, ref.id);
+    return fv_leave(self, rc);
+}
+
+int fever_get_many_raw(const fever_ref *refs, size_t n, void *out, size_t bytes, unsigned type, double timeout_s) {
+    int why;
+    if ((refs == NULL || out == NULL) && n != 0)
+        return -FEVER_ENULL;
+    if (isnan(timeout_s))
+        return -FEVER_EINVAL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    uint64_t deadline = fv_deadline(timeout_s);
+    int      rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++) /* what has failed already is told before anything is awaited */
+        if (i < 4096) {
+            uint32_t index = 0;
+            uint64_t t = 0;
+            rc = fv_ref_check(refs[i].id, &index, &t);
+            if (rc == 0 && fv_truth_state(t) == FV_FAIL)
+                rc = copy_value(index, t, NULL, 0, 0);
+        }
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = get_inside(self, refs[i].id, (char *)out + i * bytes, bytes, type, deadline);
+    return fv_leave(self, rc);
+}
+
+int fever_wait_one(fever_ref ref, double timeout_s) {
+    int why;
+    if (isnan(timeout_s))
+        return -FEVER_EINVAL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    uint32_t index = 0;
+    uint64_t t = 0;
+    int rc = fv_ref_check(ref.id, &index, &t);
+    if (rc == 0 && !fv_state_is_complete(fv_truth_state(t))) {
+        rc = fv_wait_complete(self, index, fv_ref_gen(ref.id), fv_deadline(timeout_s));
+        if (rc == 0)
+            rc = fv_ref_check(ref.id, &index, &t);
+    }
+    if (rc == 0 && fv_truth_state(t) == FV_FAIL)
+        rc = copy_value(index, t, NULL, 0, 0);
+    return fv_leave(self, rc);
+}
+
+static int compare_ids(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int check_list(const fever_ref *refs, size_t n) {
+    uint64_t  few[64], *id = n <= 64 ? few : malloc(n * 8);
+    int       rc = id == NULL ? -ENOMEM : 0;
+    uint32_t  index = 0;
+    uint64_t  t = 0;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        id[i] = refs[i].id;
+        rc = fv_ref_check(id[i], &index, &t);
+    }
+    if (rc == 0) {
+        qsort(id, n, 8, compare_ids);
+        for (size_t i = 1; i < n && rc == 0; i++)
+            if (id[i] == id[i - 1])
+                rc = -FEVER_EDUPLICATE;
+    }
+    if (id != few)
+        free(id);
+    return rc;
+}
+
+int fever_wait(const fever_ref *refs, size_t n, size_t num_returns, double timeout_s, bool *ready_out) {
+    int why;
+    if (refs == NULL && n != 0)
+        return -FEVER_ENULL;
+    if (num_returns > n || num_returns == 0 || n > INT32_MAX || isnan(timeout_s))
+        return -FEVER_EINVAL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    int rc = check_list(refs, n);
+    if (rc < 0)
+        return fv_leave(self, rc);
+    uint64_t deadline = fv_deadline(timeout_s), spin_until = 0;
+    size_t   ready;
+    bool     announced = false, blocked = false;
+    for (;;) {
+        uint32_t seen = fv_bell_read(self->proc);
+        ready = 0;
+        size_t first = n;
+        for (size_t i = 0; i < n && ready < num_returns; i++) {
+            uint32_t index = fv_ref_index(refs[i].id);
+            uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
+            bool     over = is_over(t, fv_ref_gen(refs[i].id));
+            if (!over && announced)
+                over = !fv_task_announce_wait(self, index, fv_ref_gen(refs[i].id));
+            ready += over;
+            if (!over && first == n)
+                first = i;
+        }
+        uint64_t now = fv_now_ns();
+        if (ready >= num_returns || deadline == 0 || now >= deadline)
+            break;
+        if (self->is_inline) {
+            rc = -FEVER_EDEADLK;
+            break;
+        }
+        if (spin_until == 0)
+            spin_until = now + (fv_map.seg->oversubscribed ? FV_MIN(fv_map.seg->spin_ns, 5000u) : fv_map.seg->spin_ns);
+        if (now < spin_until) {
+            fv_pause();
+            continue;
+        }
+        if (!announced) { /* say so everywhere, and look once more */
+            announced = true;
+            continue;
+        }
+        if (!blocked) {
+            blocked = true;
+            if (self->is_worker)
+                fv_worker_block(self, refs[first].id);
+            else
+                fv_note_wait(self, FV_WAIT_GET, refs[first].id);
+        }
+        if (self->is_worker && fv_load_acquire_32(&self->proc->spare_denied)) {
+            rc = -FEVER_EDEPTH;
+            break;
+        }
+        rc = fv_sleep(self, seen, deadline);
+        if (rc == -FEVER_ETIMEDOUT)
+            rc = 0; /* counted once more, then told */
+        if (rc < 0)
+            break;
+    }
+    if (blocked && self->is_worker)
+        fv_worker_unblock(self);
+    else if (blocked)
+        fv_note_wait(self, FV_WAIT_NOT, 0);
+    if (rc < 0)
+        return fv_leave(self, rc);
+    ready = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool over = ready < num_returns && is_over(fv_load_acquire_64(&fv_task(fv_ref_index(refs[i].id))->truth), fv_ref_gen(refs[i].id));
+        ready += over;
+        if (ready_out != NULL)
+            ready_out[i] = over;
+    }
+    return fv_leave(self, (int)ready);
+}
+
+int fever_retain(fever_ref ref) {
+    int why;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    return fv_leave(self, fv_hold(self, ref.id));
+}
+
+int fever_release(fever_ref ref) {
+    int why;
+    struct fv_self *self = fv_enter(&why);
+    if (FV_UNLIKELY(self == NULL))
+        return why;
+    return fv_leave(self, release_inside(self, ref.id));
+}
+
+int fever_view_raw(fever_ref ref, const void **data_out, size_t *bytes_out, double timeout_s) {
+    int why;
+    if (data_out == NULL)
+        return -FEVER_ENULL;
+    if (isnan(timeout_s))
+        return -FEVER_EINVAL;
+    struct fv_self *self = fv_enter(&why);
+    if (FV_UNLIKELY(self == NULL))
+        return why;
+    uint32_t index = 0;
+    uint64_t t = 0, bytes;
+    int rc = fv_ref_check(ref.id, &index, &t);
+    if (rc == 0 && !fv_state_is_complete(fv_truth_state(t))) {
+        rc = fv_wait_complete(self, index, fv_ref_gen(ref.id), fv_deadline(timeout_s));
+        if (rc == 0)
+            rc = fv_ref_check(ref.id, &index, &t);
+    }
+    if (rc == 0 && fv_truth_state(t) == FV_FAIL)
+        rc = copy_value(index, t, NULL, 0, 0);
+    if (rc < 0)
+        return fv_leave(self, rc);
+    *data_out = fv_task_result(fv_task(index), &bytes);
+    if (bytes_out != NULL)
+        *bytes_out = bytes;
+    return fv_leave(self, 0);
+}
+
+/* ------------------------------------------------------------------------------------------------ errors */
+
+int fever_error(fever_ref ref, struct fever_error *error_out) {
+    int why;
+    if (error_out == NULL)
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    uint32_t index = 0;
+    uint64_t t = 0;
+    int rc = fv_ref_check(ref.id, &index, &t);
+    if (rc == 0 && fv_truth_state(t) == FV_FAIL) {
+        fv_task_get_error(index, error_out);
+    } else if (rc == 0) {
+        memset(error_out, 0, sizeof *error_out);
+        error_out->worker = -1;
+    } else if (ref.id >> 60 == FV_TAG_ERROR) { /* the submission failed */
+        fv_error_describe(error_out, FV_MAX_DEFS, -rc);
+        rc = 0;
+    }
+    return fv_leave(self, rc);
+}
+
+void fever_error_print(FILE *stream, const struct fever_error *e) {
+    if (stream == NULL || e == NULL)
+        return;
+    if (e->code == 0) {
+        fprintf(stream, "no error\n");
+        return;
+    }
+    fprintf(stream, "%s", fever_strerrorname(e->code));
+    if (e->task[0] != '\0')
+        fprintf(stream, " in task %s (%s:%d)", e->task, e->file, e->line);
+    fprintf(stream, ": %s", e->text[0] != '\0' ? e->text : fever_strerror(e->code));
+    if (e->code == FEVER_EAPP)
+        fprintf(stream, " [code %d, attempt %u, worker %d, pid %d]", e->app_code, e->attempt, e->worker, e->worker_pid);
+    fputc('\n', stream);
+}
+
+int fever_fail(int app_code, const char *format, ...) {
+    struct fv_self *self = fv_self;
+    if (self == NULL || self->running == 0)
+        return -FEVER_ECONTEXT;
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(self->fail_text, sizeof self->fail_text, format == NULL ? "" : format, ap);
+    va_end(ap);
+    self->app_code = app_code;
+    self->failed = true;
+    return 0;
+}

@@ -1,0 +1,230 @@
+/* api/object.c: objects and promises.
+ *
+ * Run by drivers and by bodies.  A put fills a task slot of the caller's own and a block of its own heap; killed on the way,
+ * nothing was published, and the sweep finds the block.
+ */
+#include <string.h>
+
+#include "api/api.h"
+
+/* A free slot of one's own, filled but for truth. */
+static int new_slot(struct fv_self *self, uint8_t kind, uint32_t *index_out, uint32_t *gen_out) {
+    uint64_t spin_until = 0;
+    uint32_t index;
+    while ((index = fv_task_alloc(self, gen_out)) == FV_NO_TASK) {
+        int rc = self->is_inline ? -FEVER_ENOSLOTS : fv_wait_slot(self, &spin_until);
+        if (rc < 0)
+            return rc;
+    }
+    struct fv_task *t = fv_task(index);
+    t->def = 0;
+    t->kind = kind;
+    t->x = 0;
+    t->waiter = 0;
+    t->arg_bytes = 0;
+    t->result_bytes = 0;
+    struct fv_home_slot *h = &self->home[index & fv_map.mask];
+    h->extra = 0;
+    h->group = 0;
+    *index_out = index;
+    return 0;
+}
+
+static void publish(struct fv_self *self, uint32_t index, uint32_t gen, unsigned state, fever_ref *ref_out) {
+    fv_store_release_64(&fv_task(index)->truth, fv_truth(gen, state == FV_OPEN ? self->slot : 0, 0, FV_HELD, state));
+    ref_out->id = fv_ref_make(index, gen);
+    if (self->is_worker)
+        fv_own_add(self, ref_out->id);
+}
+
+int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, fever_ref *ref_out) {
+    int why;
+    if (FV_UNLIKELY(ref_out == NULL || (data == NULL && bytes != 0) || (refs == NULL && n_refs != 0)))
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (FV_UNLIKELY(self == NULL))
+        return why;
+    uint32_t index = 0, gen = 0;
+    uint64_t head = (bytes + 7) & ~7ull, t = 0, total = bytes + (n_refs != 0 ? head - bytes + 8 + 8 * n_refs : 0);
+    if (FV_UNLIKELY(bytes > fv_arena_capacity() || total > fv_arena_capacity()))
+        return fv_leave(self, -FEVER_ETOOBIG);
+    for (size_t i = 0; i < n_refs; i++) {
+        int rc = fv_ref_check(refs[i].id, &index, &t);
+        if (rc < 0)
+            return fv_leave(self, rc);
+    }
+    int rc = new_slot(self, FV_KIND_OBJECT, &index, &gen);
+    if (FV_UNLIKELY(rc < 0))
+        return fv_leave(self, rc);
+    struct fv_task *task = fv_task(index);
+    if (bytes <= FV_INLINE_RESULT && n_refs == 0) {
+        memcpy(task->result, data, bytes);
+        task->result_bytes = (uint32_t)bytes;
+    } else {
+        uint64_t offset = fv_arena_alloc(&self->heap, index, gen, total);
+        if (FV_UNLIKELY(offset == 0))
+            return fv_leave(self, -FEVER_ESTOREFULL);
+        memcpy(fv_at(offset), data, bytes);
+        task->result[0] = offset;
+        task->result[1] = bytes;
+        task->x = FV_X_RESULT_BLOCK;
+        if (FV_UNLIKELY(n_refs != 0)) {
+            uint64_t *tail = (uint64_t *)((char *)fv_at(offset) + head);
+            memset(tail, 0, 8 + 8 * n_refs);
+            tail[0] = n_refs;
+            task->x = FV_X_RESULT_BLOCK | FV_X_NESTED;
+            /* the slot must be live while its records are made, so that a recount sees them */
+            fv_store_release_64(&task->truth, fv_truth(gen, self->slot, 0, FV_HELD, FV_OPEN));
+            for (size_t i = 0; i < n_refs; i++)
+                fv_shared_acquire(self, refs[i].id, &tail[1 + i]);
+        }
+    }
+    publish(self, index, gen, FV_DONE, ref_out);
+    fv_count(self->proc, FV_C_puts);
+    return fv_leave(self, 0);
+}
+
+int fever_put(const void *data, size_t bytes, fever_ref *ref_out) { return fever_put_with(data, bytes, NULL, 0, ref_out); }
+
+int fever_create_raw(size_t bytes, void **data_out, fever_ref *ref_out) {
+    int why;
+    if (data_out == NULL || ref_out == NULL)
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    if (bytes > fv_arena_capacity())
+        return fv_leave(self, -FEVER_ETOOBIG);
+    uint32_t index = 0, gen = 0;
+    int rc = new_slot(self, FV_KIND_OBJECT, &index, &gen);
+    if (rc < 0)
+        return fv_leave(self, rc);
+    uint64_t offset = fv_arena_alloc(&self->heap, index, gen, bytes);
+    if (offset == 0)
+        return fv_leave(self, -FEVER_ESTOREFULL);
+    struct fv_task *task = fv_task(index);
+    task->result[0] = offset;
+    task->result[1] = bytes;
+    task->x = FV_X_RESULT_BLOCK;
+    publish(self, index, gen, FV_OPEN, ref_out);
+    fv_count(self->proc, FV_C_puts);
+    *data_out = fv_at(offset);
+    return fv_leave(self, 0);
+}
+
+/* The slot of an open object or promise of that kind. */
+static int open_slot(struct fv_self *self, fever_ref ref, unsigned kind, uint32_t *index_out) {
+    uint64_t t = 0;
+    int rc = fv_ref_check(ref.id, index_out, &t);
+    if (rc < 0)
+        return rc;
+    if (fv_task(*index_out)->kind != kind || fv_truth_state(t) != FV_OPEN)
+        return -FEVER_ESTATE;
+    if (kind == FV_KIND_OBJECT && fv_homes[fv_home_of(*index_out)] == NULL)
+        return -FEVER_ECONTEXT; /* only the process that created it */
+    (void)self;
+    return 0;
+}
+
+static int close_object(fever_ref ref, unsigned state) {
+    int why;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    uint32_t index = 0;
+    int rc = open_slot(self, ref, FV_KIND_OBJECT, &index);
+    if (rc == 0 && state == FV_FAIL) {
+        struct fever_error e;
+        fv_error_describe(&e, FV_MAX_DEFS, FEVER_EABORTED);
+        fv_task_set_failure(self, index, &e);
+    }
+    if (rc == 0)
+        fv_task_complete(self, index, state);
+    return fv_leave(self, rc);
+}
+
+int fever_seal(fever_ref ref) { return close_object(ref, FV_DONE); }
+
+int fever_abort(fever_ref ref) { return close_object(ref, FV_FAIL); }
+
+/* ------------------------------------------------------------------------------------------------ promises */
+
+int fever_promise(fever_ref *ref_out) {
+    int why;
+    if (ref_out == NULL)
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    uint32_t index = 0, gen = 0;
+    int rc = new_slot(self, FV_KIND_PROMISE, &index, &gen);
+    if (rc == 0)
+        publish(self, index, gen, FV_OPEN, ref_out);
+    return fv_leave(self, rc);
+}
+
+/* OPEN -> RUN by self: of several that set a promise one wins; killed then, the sweep fails it. */
+static int claim_promise(struct fv_self *self, fever_ref ref, uint32_t *index_out) {
+    int rc = open_slot(self, ref, FV_KIND_PROMISE, index_out);
+    if (rc < 0)
+        return rc;
+    struct fv_task *task = fv_task(*index_out);
+    uint64_t t = fv_load_acquire_64(&task->truth);
+    do {
+        if (fv_truth_gen(t) != fv_ref_gen(ref.id) || fv_truth_state(t) != FV_OPEN)
+            return -FEVER_ESTATE;
+    } while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_RUN), &t));
+    return 0;
+}
+
+int fever_promise_set(fever_ref ref, const void *data, size_t bytes) {
+    int why;
+    if (data == NULL && bytes != 0)
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    if (bytes > fv_arena_capacity())
+        return fv_leave(self, -FEVER_ETOOBIG);
+    uint32_t index = 0;
+    int rc = claim_promise(self, ref, &index);
+    if (rc < 0)
+        return fv_leave(self, rc);
+    struct fv_task *task = fv_task(index);
+    if (bytes <= FV_INLINE_RESULT) {
+        memcpy(task->result, data, bytes);
+        task->result_bytes = (uint32_t)bytes;
+    } else {
+        uint64_t offset = fv_arena_alloc(&self->heap, index, fv_ref_gen(ref.id), bytes);
+        if (offset == 0) { /* hand it back */
+            uint64_t t = fv_load_relaxed_64(&task->truth);
+            while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_OPEN), &t))
+                ;
+            return fv_leave(self, -FEVER_ESTOREFULL);
+        }
+        memcpy(fv_at(offset), data, bytes);
+        task->result[0] = offset;
+        task->result[1] = bytes;
+        fv_or_8(&task->x, FV_X_RESULT_BLOCK);
+    }
+    fv_task_complete(self, index, FV_DONE);
+    return fv_leave(self, 0);
+}
+
+int fever_promise_fail(fever_ref ref, int app_code, const char *text) {
+    int why;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    uint32_t index = 0;
+    int rc = claim_promise(self, ref, &index);
+    if (rc < 0)
+        return fv_leave(self, rc);
+    struct fever_error e;
+    fv_error_describe(&e, FV_MAX_DEFS, FEVER_EAPP);
+    e.app_code = app_code;
+    snprintf(e.text, sizeof e.text, "%s", text != NULL ? text : "the promise was failed");
+    fv_task_set_failure(self, index, &e);
+    fv_task_complete(self, index, FV_FAIL);
+    return fv_leave(self, 0);
+}

@@ -1,0 +1,270 @@
+/* api/submit.c: submitting tasks and groups.
+ *
+ * Run by drivers and by bodies.  Checks the caller's arguments, finds the refs in them, hands on to core/task.c.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+
+#define MAX_REFS 65000u
+
+static const struct fever_task_options no_options = {.struct_bytes = sizeof(struct fever_task_options)};
+
+/* Refs in the arguments that the runtime must know: parameters of type fever_ref and `after` (awaited), then refs inside structs
+ * (kept alive).  The last are found by their look: a word that is a ref this process can hold; one too many keeps something alive a
+ * little longer, none is missed. */
+struct refs {
+    uint64_t *id;
+    uint32_t  n, n_deps;
+    bool      inline_only;
+    uint64_t  few[8];
+};
+
+static int find_refs(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *o, struct refs *r) {
+    uint32_t n_params = 0;
+    for (uint32_t i = 0; i < def->n_params; i++)
+        n_params += def->ref_offsets[i] != FEVER_NOT_A_REF;
+    bool     scan = def->flags & FEVER_DEF_MAY_REFS;
+    uint64_t room = (uint64_t)n_params + o->n_after + (scan ? bytes / 8 : 0);
+    r->n = r->n_deps = 0;
+    r->id = r->few;
+    if (room == 0)
+        return 0;
+    if (n_params + o->n_after > MAX_REFS)
+        return -FEVER_EINVAL;
+    if (room > sizeof r->few / sizeof r->few[0] && (r->id = malloc(room * 8)) == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < def->n_params; i++)
+        if (def->ref_offsets[i] != FEVER_NOT_A_REF)
+            memcpy(&r->id[r->n++], (const char *)args + def->ref_offsets[i], 8);
+    for (size_t i = 0; i < o->n_after; i++)
+        r->id[r->n++] = o->after[i].id;
+    r->n_deps = r->n;
+    r->inline_only = o->n_after == 0;
+    if (scan)
+        for (size_t at = 0; at + 8 <= bytes; at += 8) {
+            uint64_t id, t = 0;
+            uint32_t index = 0, k = 0;
+            memcpy(&id, (const char *)args + at, 8);
+            if (!fv_ref_tagged(id) || fv_ref_check(id, &index, &t) < 0)
+                continue;
+            while (k < r->n && r->id[k] != id)
+                k++;
+            if (k == r->n) {
+                r->id[r->n++] = id;
+                r->inline_only = false;
+            }
+        }
+    return 0;
+}
+
+int fv_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
+              const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t *id_out) {
+    const struct fever_task_options *o = options == NULL ? &no_options : options;
+    if (FV_UNLIKELY(def->id == 0 || def->id >= FV_MAX_DEFS || fv_defs[def->id] != def))
+        return -FEVER_ENOTASK;
+    if (FV_UNLIKELY(bytes != def->args_bytes || (bytes != 0 && args == NULL)))
+        return bytes != def->args_bytes ? -FEVER_EINVAL : -FEVER_ENULL;
+    struct fv_submission s = {.def = (uint16_t)def->id, .x = x, .flags = flags, .args = args, .arg_bytes = (uint32_t)bytes,
+                              .max_retries = -1, .group = group, .group_index = group_index};
+    struct refs          r = {.id = r.few};
+    if (FV_UNLIKELY(options != NULL)) {
+        if (o->struct_bytes != sizeof *o || !(o->timeout_s >= 0) || isinf(o->timeout_s) || o->max_retries < FEVER_NO_RETRY ||
+            o->max_retries > 250 || (o->n_after != 0 && o->after == NULL))
+            return -FEVER_EINVAL;
+        s.timeout_ns = (uint64_t)(FV_MIN(o->timeout_s, 1e9) * 1e9);
+        s.max_retries = o->max_retries == FEVER_NO_RETRY ? 0 : o->max_retries == 0 ? -1 : o->max_retries;
+    }
+    if (FV_UNLIKELY(def->n_params != 0 && (def->has_refs || def->flags & FEVER_DEF_MAY_REFS)) || o->n_after != 0) {
+        int rc = find_refs(def, args, bytes, o, &r);
+        if (rc < 0)
+            return rc;
+        s.refs = r.id, s.n_refs = r.n, s.n_deps = r.n_deps;
+        s.inline_refs = r.inline_only && bytes <= FV_INLINE_ARGS;
+    }
+    int      rc;
+    uint64_t spin_until = 0;
+    while (FV_UNLIKELY((rc = fv_task_submit(self, &s, id_out)) == -FEVER_ENOSLOTS)) {
+        rc = fv_wait_slot(self, &spin_until);
+        if (rc < 0)
+            break;
+    }
+    if (r.id != r.few)
+        free(r.id);
+    if (FV_UNLIKELY(rc < 0))
+        return rc;
+    uint32_t index = fv_ref_index(*id_out);
+    if (FV_UNLIKELY(self->is_inline)) {
+        if (fv_task_claim(self, index))
+            fv_execute(self, index);
+        return 0;
+    }
+    if (FV_UNLIKELY(self->is_worker && flags & FV_HELD))
+        fv_own_add(self, *id_out);
+    fv_task_hint(self, index);
+    return 0;
+}
+
+int fever_submit(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options, fever_ref *ref_out) {
+    int why;
+    if (FV_UNLIKELY(def == NULL || ref_out == NULL))
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (FV_UNLIKELY(self == NULL))
+        return why;
+    uint64_t id;
+    int rc = fv_submit(self, def, args, bytes, options, FV_HELD, 0, 0, 0, &id);
+    if (FV_LIKELY(rc == 0))
+        ref_out->id = id;
+    return fv_leave(self, rc);
+}
+
+fever_ref fever_submit_ref(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options) {
+    fever_ref ref;
+    int       rc = fever_submit(def, args, bytes, options, &ref);
+    if (FV_UNLIKELY(rc < 0))
+        ref.id = FV_TAG_ERROR << 60 | (uint64_t)(uint16_t)-rc;
+    return ref;
+}
+
+/* ------------------------------------------------------------------------------------------------ groups */
+
+int fever_group_open(struct fever_group **group_out) {
+    int why;
+    if (group_out == NULL)
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    uint32_t i = 0;
+    while (i < self->n_groups && self->group[i] != NULL)
+        i++;
+    if (i == self->n_groups) {
+        struct fever_group **p = realloc(self->group, (i + 8) * sizeof *p);
+        if (p == NULL)
+            return fv_leave(self, -ENOMEM);
+        self->group = p;
+        for (uint32_t k = i; k < i + 8; k++)
+            p[k] = NULL;
+        self->n_groups = i + 8;
+    }
+    struct fever_group *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return fv_leave(self, -ENOMEM);
+    g->owner = self;
+    g->number = i + 1;
+    self->group[i] = g;
+    *group_out = g;
+    return fv_leave(self, 0);
+}
+
+int fever_group_submit(struct fever_group *g, const struct fever_def *def, const void *args, size_t bytes,
+                       const struct fever_task_options *options) {
+    int why;
+    if (FV_UNLIKELY(g == NULL || def == NULL))
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (FV_UNLIKELY(self == NULL))
+        return why;
+    if (FV_UNLIKELY(g->owner != self))
+        return fv_leave(self, -FEVER_ECONTEXT);
+    if (FV_UNLIKELY(g->submitted - g->index_base > 0xFFFFFFFFull)) { /* the members in flight are counted from index_base */
+        int64_t rc = 0;
+        self->busy = 0;
+        rc = fever_group_wait(g, FEVER_FOREVER);
+        if (rc < 0)
+            return (int)rc;
+        self->busy = 1;
+        g->index_base = g->submitted;
+    }
+    uint64_t id;
+    int rc = fv_submit(self, def, args, bytes, options, 0, FV_X_GROUP, g->number, (uint32_t)(g->submitted - g->index_base), &id);
+    if (FV_LIKELY(rc == 0))
+        g->submitted++;
+    return fv_leave(self, rc);
+}
+
+/* One look at all members; the index of one that is in flight, the youngest if it can be told, or FV_NO_TASK. */
+static uint32_t look_at_members(struct fv_self *self, struct fever_group *g) {
+    fv_home_reap(self);
+    if (g->ended == g->submitted)
+        return FV_NO_TASK;
+    uint32_t base = self->slot << fv_map.shift, youngest = FV_NO_TASK, most = 0;
+    for (uint32_t i = 0; i < self->limit; i++)
+        if (self->home[i].group == g->number && (youngest == FV_NO_TASK || self->home[i].group_index >= most)) {
+            youngest = base + i;
+            most = self->home[i].group_index;
+        }
+    return youngest;
+}
+
+int64_t fever_group_wait(struct fever_group *g, double timeout_s) {
+    int why;
+    if (g == NULL)
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    if (g->owner != self)
+        return fv_leave(self, -FEVER_ECONTEXT);
+    uint64_t deadline = fv_deadline(timeout_s);
+    int      rc = 0;
+    uint32_t index;
+    while (rc == 0 && (index = look_at_members(self, g)) != FV_NO_TASK) {
+        uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
+        if (fv_truth_state(t) == FV_FREE || fv_state_is_complete(fv_truth_state(t)))
+            continue;
+        rc = fv_wait_complete(self, index, fv_truth_gen(t), deadline);
+    }
+    fv_leave(self, 0);
+    return rc < 0 ? rc : (int64_t)g->failed;
+}
+
+int fever_group_progress(struct fever_group *g, uint64_t *submitted_out, uint64_t *ended_out) {
+    int why;
+    if (g == NULL)
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    if (g->owner != self)
+        return fv_leave(self, -FEVER_ECONTEXT);
+    fv_home_reap(self);
+    if (submitted_out != NULL)
+        *submitted_out = g->submitted;
+    if (ended_out != NULL)
+        *ended_out = g->ended;
+    return fv_leave(self, 0);
+}
+
+int fever_group_failure(struct fever_group *g, uint64_t i, uint64_t *index_out, struct fever_error *error_out) {
+    if (g == NULL)
+        return -FEVER_ENULL;
+    if (i >= g->n_failures)
+        return -FEVER_EINVAL;
+    if (index_out != NULL)
+        *index_out = g->failure[i].index;
+    if (error_out != NULL)
+        *error_out = g->failure[i].error;
+    return 0;
+}
+
+int fever_group_close(struct fever_group *g) {
+    if (g == NULL)
+        return -FEVER_ENULL;
+    if (fv_epoch == 0) { /* its runtime is gone */
+        free(g->failure);
+        free(g);
+        return -FEVER_ENOTINIT;
+    }
+    int64_t rc = fever_group_wait(g, FEVER_FOREVER);
+    if (rc == -FEVER_ECONTEXT || rc == -FEVER_ESIGNAL)
+        return (int)rc;
+    g->owner->group[g->number - 1] = NULL;
+    free(g->failure);
+    free(g);
+    return rc < 0 ? (int)rc : 0;
+}

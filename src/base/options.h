@@ -1,0 +1,92 @@
+/* options.h: the one table of all options, and what they resolve to.
+ *
+ * Run by:          the driver in fever_init(); the command line prints the table.
+ * Shared state:    none.  struct fv_options holds no pointers: it may be copied into the segment as it is.
+ * Not here:        what the machine decides (workers, sizes): fv_options_fill() in plat/machine.c.
+ *
+ * For each option the program's field goes before the environment, and the environment before the default.  In
+ * struct fever_options 0 means "not given"; a number below 0 turns off what can be turned off (pin, quiet, inline_tasks, max_spares,
+ * spin_us).  In the environment 0 means 0, and an empty value means "not given".
+ */
+#ifndef FV_OPTIONS_H
+#define FV_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "fever.h"
+
+/* kind     C type      given as
+ * COUNT    int         a number; below 0 in the program: 0
+ * COUNT32  uint32_t    a number
+ * BYTES    uint64_t    a number, or one with suffix K, M, G or T (powers of 1024)
+ * MICROS   double      microseconds; below 0 in the program: 0
+ * CHOICE   char[16]    one of the words in `choices`
+ * TEXT     char[48]    any text that fits
+ * SWITCH   int         0 or 1 (off, on, no, yes, false, true); -1 is off
+ *
+ * An empty default is filled in from the machine.  Words of doc are also the manual's.
+ *
+ *    field          kind     environment            default    least  most                 choices, or what the default is    doc */
+#define FV_OPTIONS(X) \
+    X(workers,       COUNT,   "FEVER_WORKERS",       "",        1,     4000,                "CPUs this process may use",       "worker processes") \
+    X(max_spares,    COUNT,   "FEVER_MAX_SPARES",    "64",      0,     4000,                "",                                "workers that stand in for blocked ones") \
+    X(store_bytes,   BYTES,   "FEVER_STORE_BYTES",   "",        1 << 20, 1ull << 46,        "30 % of available memory, at most 95 % of free /dev/shm, by share of CPUs", "limit of the object store") \
+    X(store_warm,    BYTES,   "FEVER_STORE_WARM",    "",        0,     1ull << 46,          "256 MiB, at most a quarter of the store", "bytes kept resident ahead of demand") \
+    X(task_slots,    COUNT32, "FEVER_TASK_SLOTS",    "65536",   16,    1u << 24,            "",                                "refs and tasks a thread can have open") \
+    X(process_slots, COUNT32, "FEVER_PROCESS_SLOTS", "",        8,     4096,                "256, or more where workers and spares need them", "threads and processes in all") \
+    X(spin_us,       MICROS,  "FEVER_SPIN_US",       "50",      0,     1000000,             "",                                "spinning before sleep, in microseconds") \
+    X(event,         CHOICE,  "FEVER_EVENT",         "auto",    0,     0,                   "auto uring poll",                 "the supervisor's event loop") \
+    X(segment,       CHOICE,  "FEVER_SEGMENT",       "auto",    0,     0,                   "auto shm memfd",                  "where the segment lies: /dev/shm or an unnamed file") \
+    X(name,          TEXT,    "FEVER_NAME",          "",        0,     0,                   "the program's name",              "shown by the tools") \
+    X(inline_tasks,  SWITCH,  "FEVER_INLINE",        "0",       0,     1,                   "",                                "run every task serially in the driver, for debuggers") \
+    X(pin,           SWITCH,  "FEVER_PIN",           "1",       0,     1,                   "",                                "pin workers to CPUs") \
+    X(quiet,         SWITCH,  "FEVER_QUIET",         "0",       0,     1,                   "",                                "no warnings on standard error")
+
+#define FV_OPTION_TYPE_COUNT(field)   int field;
+#define FV_OPTION_TYPE_COUNT32(field) uint32_t field;
+#define FV_OPTION_TYPE_BYTES(field)   uint64_t field;
+#define FV_OPTION_TYPE_MICROS(field)  double field;
+#define FV_OPTION_TYPE_CHOICE(field)  char field[16];
+#define FV_OPTION_TYPE_TEXT(field)    char field[48];
+#define FV_OPTION_TYPE_SWITCH(field)  int field;
+
+enum fv_option_index {
+#define FV_X(field, kind, env, text, least, most, choices, doc) FV_OPTION_##field,
+    FV_OPTIONS(FV_X)
+#undef FV_X
+    FV_OPTION_COUNT
+};
+
+enum fv_origin {
+    FV_ORIGIN_DEFAULT = 0,
+    FV_ORIGIN_ENVIRONMENT,
+    FV_ORIGIN_PROGRAM,
+};
+
+/* All options, concrete once fv_options_fill() has been called too. */
+struct fv_options {
+#define FV_X(field, kind, env, text, least, most, choices, doc) FV_OPTION_TYPE_##kind(field)
+    FV_OPTIONS(FV_X)
+#undef FV_X
+    uint8_t origin[FV_OPTION_COUNT]; /* enum fv_origin */
+};
+
+/* Resolves program (may be NULL), environment and defaults into *out.  What only the machine can say stays 0.
+ * Returns 0, or -FEVER_EOPTION with the reason, in words, in why; *out is then unchanged. */
+int fv_options_resolve(const struct fever_options *user, struct fv_options *out, char *why, size_t why_bytes);
+
+/* "default", "environment" or "program" */
+const char *fv_origin_name(enum fv_origin origin);
+
+/* Option `index` (0 .. FV_OPTION_COUNT-1): the name of its variable, its value as text in buf, its doc. */
+const char *fv_option_env(int index);
+const char *fv_option_doc(int index);
+const char *fv_option_text(const struct fv_options *options, int index, char *buf, size_t bytes);
+
+/* One line an option: variable, value, origin, doc. */
+void fv_options_print(FILE *stream, const struct fv_options *options);
+
+#endif

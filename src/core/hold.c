@@ -1,0 +1,294 @@
+/* core/hold.c: who keeps a task slot's result alive.
+ *
+ * Two kinds of holds.  The home's process counts its own privately (fv_home_slot.extra beyond the first) and
+ * shows only whether it has any, as HELD in the truth word.  Other processes, and containers (a result that contains refs),
+ * count in the cold line: one for each process, however often it holds, and one for each entry of a container.
+ *
+ * A counted hold has a record: an entry of the process's hold table, or the word in the container.  Acquire: intent, count + 1,
+ * record, intent off.  Release: intent, record off, count - 1, intent off.  A process killed on the way
+ * leaves the count right or too high by one, never too low, and its intent names the slot; the supervisor
+ * recounts that slot from the records (sweep.c).  A slot is free for reuse when it is complete, HELD is off and
+ * the count is 0; whoever makes the last of these true sees the others, since each is a locked instruction.
+ */
+#include "core/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Ref -> number of holds and entry in the hold table: of this process as a whole. */
+struct entry {
+    uint64_t id;
+    uint32_t n, at;
+};
+static struct {
+    pthread_mutex_t lock; /* threads of the driver; a worker is alone */
+    struct entry   *slot; /* open addressing, a power of two, at most half full */
+    uint32_t        room, used;
+    uint32_t        table; /* process slot whose hold table records ours; FV_NO_PROC: none yet */
+    uint32_t       *spare; /* free entries of the table */
+    uint32_t        n_spare;
+} held = {.lock = PTHREAD_MUTEX_INITIALIZER, .table = FV_NO_PROC};
+
+static uint32_t hash(uint64_t id) { return (uint32_t)((id * 0x9E3779B97F4A7C15ull) >> 32); }
+
+static struct entry *find(uint64_t id) {
+    if (held.room == 0)
+        return NULL;
+    for (uint32_t i = hash(id) & (held.room - 1);; i = (i + 1) & (held.room - 1)) {
+        if (held.slot[i].id == id)
+            return &held.slot[i];
+        if (held.slot[i].id == 0)
+            return NULL;
+    }
+}
+
+static bool grow(void) {
+    uint32_t room = held.room ? held.room * 2 : 64;
+    struct entry *slot = calloc(room, sizeof *slot);
+    if (slot == NULL)
+        return false;
+    for (uint32_t k = 0; k < held.room; k++) {
+        if (held.slot[k].id == 0)
+            continue;
+        uint32_t i = hash(held.slot[k].id) & (room - 1);
+        while (slot[i].id != 0)
+            i = (i + 1) & (room - 1);
+        slot[i] = held.slot[k];
+    }
+    free(held.slot);
+    held.slot = slot;
+    held.room = room;
+    return true;
+}
+
+static void erase(struct entry *e) { /* close the gap (Knuth 6.4, algorithm R) */
+    uint32_t i = (uint32_t)(e - held.slot), j = i;
+    for (;;) {
+        held.slot[i].id = 0;
+        for (;;) {
+            j = (j + 1) & (held.room - 1);
+            if (held.slot[j].id == 0) {
+                held.used--;
+                return;
+            }
+            uint32_t k = hash(held.slot[j].id) & (held.room - 1);
+            if (i <= j ? k <= i || k > j : k <= i && k > j)
+                break;
+        }
+        held.slot[i] = held.slot[j];
+        i = j;
+    }
+}
+
+static bool open_table(struct fv_self *self) {
+    if (held.table != FV_NO_PROC)
+        return true;
+    if (fv_segment_open_holds(self->slot) < 0 || (held.spare = malloc(FV_HOLDS_MAX * sizeof *held.spare)) == NULL)
+        return false;
+    for (uint32_t i = 0; i < FV_HOLDS_MAX; i++)
+        if (fv_holds_of(self->slot)[i] == 0)
+            held.spare[held.n_spare++] = i;
+    held.table = self->slot;
+    fv_store_release_32(&self->proc->holds_open, 1);
+    return true;
+}
+
+void fv_holds_fini(void) {
+    free(held.slot);
+    free(held.spare);
+    held.slot = NULL, held.spare = NULL;
+    held.room = held.used = held.n_spare = 0;
+    held.table = FV_NO_PROC;
+}
+uint32_t fv_holds_count(void) { return held.used; }
+
+bool fv_shared_acquire(struct fv_self *self, uint64_t id, uint64_t *record) {
+    uint32_t index = fv_ref_index(id);
+    struct fv_task *task = fv_task(index);
+    fv_store_release_64(&self->proc->intent, id);
+    uint64_t t = fv_load_acquire_64(&task->truth);
+    do {
+        if (fv_truth_gen(t) != fv_ref_gen(id) || fv_truth_state(t) == FV_FREE || fv_truth_state(t) == FV_DYING) {
+            fv_store_release_64(&self->proc->intent, 0);
+            return false;
+        }
+        /* ORDER share (seq_cst): SHARED before the count, so that a home that lets go looks at the count.
+         * Pairs with share (seq_cst) in fv_unhold_home(). */
+    } while (!(t & FV_SHARED) && !fv_cas_value_64(&task->truth, t, t | FV_SHARED, &t));
+    uint64_t *count = &fv_cold(index)->count, c = fv_load_relaxed_64(count);
+    while (!fv_cas_value_64(count, c, (c + (1ull << 32)) ^ ((c ^ (c + 1)) & 0xFFFFFFFFu), &c))
+        ;
+    fv_store_release_64(record, id);
+    fv_store_release_64(&self->proc->intent, 0);
+    return true;
+}
+
+void fv_shared_release(struct fv_self *self, uint64_t id, uint64_t *record) {
+    uint32_t index = fv_ref_index(id);
+    struct fv_task *task = fv_task(index);
+    fv_store_release_64(&self->proc->intent, id);
+    fv_store_release_64(record, 0);
+    uint64_t *count = &fv_cold(index)->count, c = fv_load_relaxed_64(count), to;
+    do
+        to = (c - (1ull << 32)) ^ ((c ^ (c + 1)) & 0xFFFFFFFFu);
+    while (!fv_cas_value_64(count, c, to, &c));
+    fv_store_release_64(&self->proc->intent, 0);
+    if (to >> 32 != 0)
+        return;
+    uint64_t t = fv_load_acquire_64(&task->truth);
+    /* With refs in its arguments the slot is its home's (or the supervisor's) to free: they hold those refs. */
+    if (fv_truth_gen(t) == fv_ref_gen(id) && fv_state_is_complete(fv_truth_state(t)) && !(t & FV_HELD) &&
+        !(task->x & (FV_X_REFS | FV_X_ADOPTED)))
+        fv_task_free(self, index, t);
+}
+
+static int hold_remote(struct fv_self *self, uint64_t id) {
+    int rc = 0;
+    pthread_mutex_lock(&held.lock);
+    struct entry *e = find(id);
+    if (e != NULL) {
+        e->n++;
+    } else if ((held.used * 2 >= held.room && !grow()) || !open_table(self) || held.n_spare == 0) {
+        rc = -FEVER_ENOSLOTS;
+    } else {
+        uint32_t at = held.spare[held.n_spare - 1];
+        if (!fv_shared_acquire(self, id, &fv_holds_of(held.table)[at])) {
+            rc = -FEVER_ESTALE;
+        } else {
+            held.n_spare--;
+            uint32_t i = hash(id) & (held.room - 1);
+            while (held.slot[i].id != 0)
+                i = (i + 1) & (held.room - 1);
+            held.slot[i] = (struct entry){id, 1, at};
+            held.used++;
+        }
+    }
+    pthread_mutex_unlock(&held.lock);
+    return rc;
+}
+
+static int unhold_remote(struct fv_self *self, uint64_t id) {
+    pthread_mutex_lock(&held.lock);
+    struct entry *e = find(id);
+    if (e == NULL) {
+        pthread_mutex_unlock(&held.lock);
+        return -FEVER_ESTALE;
+    }
+    if (--e->n == 0) {
+        uint32_t at = e->at;
+        erase(e);
+        fv_shared_release(self, id, &fv_holds_of(held.table)[at]);
+        held.spare[held.n_spare++] = at;
+    }
+    pthread_mutex_unlock(&held.lock);
+    return 0;
+}
+
+int fv_hold(struct fv_self *self, uint64_t id) {
+    uint32_t index = 0;
+    uint64_t t = 0;
+    int rc = fv_ref_check(id, &index, &t);
+    if (rc < 0)
+        return rc;
+    struct fv_self *home = fv_homes[fv_home_of(index)];
+    if (home == NULL || fv_task(index)->x & FV_X_ADOPTED)
+        return hold_remote(self, id);
+    struct fv_home_slot *h = &home->home[index & fv_map.mask];
+    if (t & FV_HELD) {
+        fv_faa_32(&h->extra, 1);
+        return 0;
+    }
+    /* the process had let go, and has it back from a container */
+    do {
+        if (fv_truth_gen(t) != fv_ref_gen(id) || fv_truth_state(t) == FV_FREE || fv_truth_state(t) == FV_DYING)
+            return -FEVER_ESTALE;
+        if (t & FV_HELD) {
+            fv_faa_32(&h->extra, 1);
+            return 0;
+        }
+    } while (!fv_cas_value_64(&fv_task(index)->truth, t, t | FV_HELD, &t));
+    return 0;
+}
+
+/* Lets go of one hold of the home's process; the refs of its arguments are put on the worklist. */
+static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t index, uint64_t t) {
+    struct fv_task      *task = fv_task(index);
+    struct fv_home_slot *h = &home->home[index & fv_map.mask];
+    if (!(t & FV_HELD))
+        return -FEVER_ESTALE;
+    uint32_t extra = fv_load_relaxed_32(&h->extra);
+    while (extra != 0)
+        if (fv_cas_value_32(&h->extra, extra, extra - 1, &extra))
+            return 0;
+    unsigned x = task->x;
+    if (fv_state_is_complete(fv_truth_state(t))) {
+        if (h->refs && home == self) {
+            uint64_t        in[3];
+            const uint64_t *refs;
+            uint32_t        n_deps, n = fv_task_refs(index, in, &refs, &n_deps);
+            h->refs = 0;
+            self->n_refs--;
+            for (uint32_t i = 0; i < n; i++)
+                fv_unhold_later(self, refs[i]);
+            x &= ~FV_X_REFS;
+        }
+        if (FV_LIKELY(!(t & (FV_SHARED | FV_DEPS)) && !(x & (FV_X_REFS | FV_X_ARGS_BLOCK | FV_X_RESULT_BLOCK | FV_X_FAILURE)))) {
+            /* nobody else knows it, nothing hangs on it: one store.  ORDER slot (release). */
+            fv_store_release_64(&task->truth, fv_truth(fv_truth_gen(t), 0, 0, 0, FV_FREE));
+            if (home == self)
+                self->cursor = index & fv_map.mask; /* warm: use it next */
+            return 0;
+        }
+    }
+    /* ORDER share (seq_cst): HELD off before the count is read (in fv_task_free).  Pairs with share (seq_cst) in
+     * fv_shared_acquire() and with the count's CAS in fv_shared_release(). */
+    uint64_t to;
+    do
+        to = fv_state_is_complete(fv_truth_state(t)) && !h->refs && !(t & FV_SHARED)
+                 ? fv_truth_with(t & ~(uint64_t)FV_HELD, self->slot, FV_DYING) /* ours alone: free it in one step */
+                 : t & ~(uint64_t)FV_HELD;
+    while (!fv_cas_value_64(&task->truth, t, to, &t));
+    if (fv_truth_state(to) == FV_DYING)
+        fv_task_finish_dying(self, index);
+    else if (fv_state_is_complete(fv_truth_state(to)) && !h->refs)
+        fv_task_free(self, index, to);
+    return 0;
+}
+
+static int unhold_one(struct fv_self *self, uint64_t id) {
+    uint32_t index = 0;
+    uint64_t t = 0;
+    int rc = fv_ref_check(id, &index, &t);
+    if (rc < 0)
+        return rc;
+    struct fv_self *home = fv_homes[fv_home_of(index)];
+    if (home == NULL || fv_task(index)->x & FV_X_ADOPTED)
+        return unhold_remote(self, id);
+    return unhold_home(self, home, index, t);
+}
+
+void fv_unhold_later(struct fv_self *self, uint64_t id) {
+    if (!fv_ref_tagged(id))
+        return;
+    if (self->n_drop == self->room_drop) {
+        uint32_t  room = self->room_drop ? self->room_drop * 2 : 64;
+        uint64_t *p = realloc(self->drop, room * sizeof *p);
+        if (p == NULL)
+            return; /* out of memory: it leaks until the process ends */
+        self->drop = p;
+        self->room_drop = room;
+    }
+    self->drop[self->n_drop++] = id;
+}
+
+void fv_unhold_pending(struct fv_self *self) {
+    while (self->n_drop > 0)
+        unhold_one(self, self->drop[--self->n_drop]);
+}
+
+int fv_unhold(struct fv_self *self, uint64_t id) {
+    int rc = unhold_one(self, id);
+    if (FV_UNLIKELY(self->n_drop != 0))
+        fv_unhold_pending(self);
+    return rc;
+}

@@ -1,0 +1,65 @@
+/* core/self.h: what a thread that uses the runtime knows privately.
+ *
+ * One per thread of the driver (a process slot each) and one per worker process.  Nothing in it is shared;
+ * when its process dies it is gone, and core/sweep.c puts in order what it stood for.
+ */
+#ifndef FV_CORE_SELF_H
+#define FV_CORE_SELF_H
+
+#include <pthread.h>
+
+#include "fever.h"
+#include "shm/arena.h"
+#include "shm/bell.h"
+#include "shm/queue.h"
+
+/* What the home knows of each of its task slots. */
+struct fv_home_slot {
+    uint32_t extra;       /* holds of this process beyond the first (atomic among its threads) */
+    uint32_t group;       /* number of the group that it was submitted in; 0: none */
+    uint32_t group_index; /* as how manieth of the group */
+    uint32_t refs;        /* 1: the arguments' refs are still held on its behalf */
+};
+
+struct fv_self {
+    struct fv_proc      *proc;
+    uint32_t             slot;
+    bool                 is_worker;
+    bool                 is_inline;   /* FEVER_INLINE=1: run at submit */
+    uint32_t             cursor;      /* next task slot to look at */
+    uint32_t             limit;       /* slots allocated */
+    uint32_t             shadow;      /* c_head of the own ring, as last seen */
+    uint32_t             busy;        /* inside an API call: a signal handler must not enter */
+    uint32_t             n_refs;      /* slots with refs = 1 */
+    bool                 call_supervisor; /* a hint could not be pushed: ring the supervisor */
+    struct fv_home_slot *home;        /* slab entries */
+    struct fv_heap       heap;
+    /* slots whose holds are to be dropped: a worklist instead of recursion */
+    uint64_t            *drop;
+    uint32_t             n_drop, room_drop;
+    /* groups opened by this thread, by number - 1 */
+    struct fever_group **group;
+    uint32_t             n_groups;
+    /* worker: */
+    uint32_t             running;     /* 1 + index of the task whose body runs, innermost */
+    uint64_t            *own;         /* refs that the bodies on the stack took and have not released yet */
+    uint32_t             n_own, room_own, own_base; /* those from own_base on are the innermost body's */
+    bool                 failed;      /* fever_fail was called */
+    int                  app_code;
+    char                 fail_text[160];
+    char                *stack_low;   /* bodies in place need so much stack */
+    uint32_t             last_task;   /* 1 + index of the last task that ran: its slot is likely to be reused */
+    struct fv_self      *next_free;   /* driver: selves of ended threads */
+};
+
+/* The slot's home in this process, or NULL when it is another process's. */
+extern struct fv_self *fv_homes[FV_MAX_PROCS];
+extern __thread struct fv_self *fv_self __attribute__((tls_model("initial-exec")));
+
+/* Definitions, by id; the same table in all processes (built before the fork). */
+extern struct fever_def *fv_defs[FV_MAX_DEFS];
+
+int  fv_self_init(struct fv_self *self, uint32_t slot, bool is_worker);
+void fv_self_fini(struct fv_self *self);
+
+#endif

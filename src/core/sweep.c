@@ -1,0 +1,382 @@
+/* core/sweep.c: puts in order what a dead process stood for.
+ *
+ * Run by the supervisor, after waitid has proved the death, and by nobody else.  Every step is a CAS of a truth word, or is
+ * repeated until it changes nothing, so that a sweep can be begun again.  In this order:
+ *
+ *   1. slots that the dead was freeing (DYING) are freed; unsealed objects of its own fail
+ *   2. blocks that it had allocated and not published are freed
+ *   3. tasks that it was running are READY again, charged or not, or fail
+ *   4. its own slab: what nobody else holds is dropped; the rest is adopted, its arguments held by the supervisor
+ *   5. its holds are released, the slot whose count it was changing is recounted
+ *   6. dependents that it had not told, hints that it had taken: found and made anew
+ *   7. every bell rings
+ */
+#include "core/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct adopted {
+    uint32_t index, gen;
+    bool     refs; /* we hold the refs of its arguments */
+};
+static struct adopted *adopted;
+static uint32_t        n_adopted, room_adopted;
+static uint64_t       *recounts; /* refs whose count may be too high by one */
+static uint32_t        n_recounts, room_recounts;
+
+#define EACH_SLOT(p, i) \
+    for (uint32_t i = (p) << fv_map.shift, end_ = i + fv_load_acquire_32(&fv_proc(p)->slab_limit); i < end_; i++)
+
+static uint32_t count_of(uint32_t index) { return (uint32_t)(fv_load_acquire_64(&fv_cold(index)->count) >> 32); }
+
+/* ------------------------------------------------------------------------------------------------ 2. blocks */
+struct orphans {
+    struct fv_self *self;
+    uint32_t        dead;
+};
+
+static bool in_span(uint64_t offset, uint64_t start, uint64_t bytes) {
+    return start != 0 && offset >= start / FV_CHUNK_BYTES * FV_CHUNK_BYTES && offset < start + bytes;
+}
+
+static bool refers(uint32_t index, uint64_t offset, bool extent) {
+    const struct fv_task *t = fv_task(index);
+    const struct fv_span *a = (const struct fv_span *)t->args, *r = (const struct fv_span *)t->result;
+    if (t->x & FV_X_ARGS_BLOCK && (extent ? in_span(offset, a->offset, a->bytes) : offset == a->offset))
+        return true;
+    if (t->x & FV_X_RESULT_BLOCK && (extent ? in_span(offset, r->offset, r->bytes) : offset == r->offset))
+        return true;
+    return t->x & FV_X_FAILURE && offset == ((const struct fv_failure *)t->result)->error;
+}
+
+static void free_orphan(void *arg, uint64_t offset, uint64_t bytes, uint32_t index, uint32_t gen) {
+    const struct orphans *o = arg;
+    bool extent = bytes == FV_CHUNK_BYTES; /* a small block never is */
+    if (index == FV_NO_ROOT) {
+        if (gen == o->dead)
+            fv_arena_free(NULL, offset, bytes, index, gen);
+        return;
+    }
+    uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
+    bool     live = fv_truth_gen(t) == gen && fv_truth_state(t) != FV_FREE;
+    if (live && refers(index, offset, extent))
+        return;
+    /* An extent has no owner: it is the dead's only if the dead was filling the slot, or running it. */
+    if (extent && !(live ? fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == o->dead : fv_home_of(index) == o->dead))
+        return;
+    fv_arena_free(NULL, offset, bytes, index, gen);
+}
+
+/* ------------------------------------------------------------------------------------------------ 3. running tasks */
+static void clear_result(struct fv_self *self, uint32_t index, uint64_t t) {
+    struct fv_task *task = fv_task(index);
+    uint64_t n, *nested = fv_task_nested(index, t, &n);
+    if (nested != NULL)
+        for (uint64_t i = 0; i < n; i++)
+            if (fv_load_relaxed_64(&nested[i]) != 0)
+                fv_shared_release(self, nested[i], &nested[i]);
+    struct fv_span *s = (struct fv_span *)task->result;
+    if (task->x & FV_X_RESULT_BLOCK && s->offset != 0)
+        fv_arena_free(NULL, s->offset, s->bytes, index, fv_truth_gen(t));
+    if (task->x & FV_X_FAILURE && ((struct fv_failure *)task->result)->error != 0)
+        fv_arena_free(NULL, ((struct fv_failure *)task->result)->error, sizeof(struct fever_error), index, fv_truth_gen(t));
+    fv_and_8(&task->x, (uint8_t)~(FV_X_RESULT_BLOCK | FV_X_NESTED | FV_X_FAILURE));
+}
+
+static void set_cause(struct fever_error *e, const struct fv_task *task, const struct fv_verdict *why, int code, unsigned attempt) {
+    fv_error_describe(e, task->kind == FV_KIND_TASK ? task->def : FV_MAX_DEFS, code);
+    e->signal = why->signal;
+    e->exit_status = why->exit_status;
+    e->fault_address = why->fault_address;
+    e->attempt = attempt;
+    e->worker = why->worker;
+    e->worker_pid = why->pid;
+    if (code == FEVER_ETASKTIMEOUT)
+        snprintf(e->text, sizeof e->text, "ran longer than its timeout and was killed (attempt %u)", attempt);
+    else if (why->signal != 0 && why->fault_address != 0)
+        snprintf(e->text, sizeof e->text, "worker %d (pid %d) died of signal %d (%s) at address %#llx (attempt %u)", why->worker, why->pid,
+                 why->signal, strsignal(why->signal), (unsigned long long)why->fault_address, attempt);
+    else if (why->signal != 0)
+        snprintf(e->text, sizeof e->text, "worker %d (pid %d) died of signal %d (%s) (attempt %u)", why->worker, why->pid, why->signal,
+                 strsignal(why->signal), attempt);
+    else
+        snprintf(e->text, sizeof e->text, "worker %d (pid %d) exited with status %d in the task (attempt %u)", why->worker, why->pid,
+                 why->exit_status, attempt);
+}
+
+static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, const struct fv_verdict *why, uint64_t blamed) {
+    struct fv_task *task = fv_task(index);
+    uint64_t t = fv_load_acquire_64(&task->truth);
+    unsigned attempt = fv_truth_attempt(t), retries = task->x & FV_X_OPTIONS ? fv_cold(index)->max_retries : 3;
+    bool     charged = !why->innocent && fv_ref_make(index, fv_truth_gen(t)) == blamed;
+    bool     fail = charged ? why->code == FEVER_ETASKTIMEOUT || attempt >= retries : !why->innocent && retries == 0;
+    if (charged)
+        attempt++;
+    if (fail) {
+        struct fever_error e;
+        set_cause(&e, task, why, charged ? why->code : FEVER_ECRASHED, attempt);
+        fv_task_set_failure(self, index, &e);
+        fv_task_complete(self, index, FV_FAIL);
+        return;
+    }
+    for (;;) { /* flags may change under us */
+        if (fv_truth_state(t) != FV_RUN || fv_truth_owner(t) != dead)
+            return;
+        uint64_t to = (fv_truth_with(t, 0, FV_READY) & ~0xFF00ull) | (uint64_t)attempt << 8;
+        if (fv_cas_value_64(&task->truth, t, to, &t))
+            break;
+    }
+    fv_count(self->proc, FV_C_retried);
+}
+
+/* ------------------------------------------------------------------------------------------------ 4. the dead's slab */
+static bool is_adopted(uint32_t index) { return fv_load_relaxed_8(&fv_task(index)->x) & FV_X_ADOPTED; }
+
+static bool adopt(struct fv_self *self, uint32_t index, uint64_t t) {
+    if (n_adopted == room_adopted) {
+        uint32_t room = room_adopted ? room_adopted * 2 : 64;
+        struct adopted *p = realloc(adopted, room * sizeof *p);
+        if (p == NULL)
+            return false;
+        adopted = p, room_adopted = room;
+    }
+    fv_or_8(&fv_task(index)->x, FV_X_ADOPTED);
+    struct adopted *a = &adopted[n_adopted++];
+    *a = (struct adopted){.index = index, .gen = fv_truth_gen(t)};
+    uint64_t        in[3];
+    const uint64_t *refs;
+    uint32_t        n_deps, n = fv_task_refs(index, in, &refs, &n_deps);
+    a->refs = n != 0;
+    for (uint32_t i = 0; i < n; i++)
+        fv_hold(self, refs[i]);
+    return true;
+}
+
+static void sweep_slab(struct fv_self *self, uint32_t dead) {
+    /* who lives on: what others hold, what others run, and what these need as arguments */
+    for (bool changed = true; changed;) {
+        changed = false;
+        EACH_SLOT(dead, i) {
+            uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
+            unsigned s = fv_truth_state(t);
+            if (s == FV_FREE || s == FV_DYING || is_adopted(i))
+                continue;
+            if (s == FV_RUN || (t & FV_SHARED && count_of(i) != 0))
+                changed |= adopt(self, i, t);
+        }
+    }
+    /* the others go; one that a worker claims meanwhile is adopted after all */
+    for (bool again = true; again;) {
+        again = false;
+        EACH_SLOT(dead, i) {
+            struct fv_task *task = fv_task(i);
+            uint64_t t = fv_load_acquire_64(&task->truth);
+            unsigned s = fv_truth_state(t);
+            if (s == FV_FREE || s == FV_DYING)
+                continue;
+            if (is_adopted(i)) {
+                while (t & FV_HELD && fv_truth_state(t) != FV_FREE)
+                    if (fv_cas_value_64(&task->truth, t, t & ~(uint64_t)FV_HELD, &t))
+                        break;
+                continue;
+            }
+            if (s == FV_RUN || (t & FV_SHARED && count_of(i) != 0)) {
+                again |= adopt(self, i, t);
+                continue;
+            }
+            if (!fv_cas_64(&task->truth, t, fv_truth_with(t & ~(uint64_t)FV_HELD, self->slot, FV_DYING))) {
+                again = true;
+                continue;
+            }
+            if (!fv_state_is_complete(s))
+                fv_count(self->proc, FV_C_dropped);
+            fv_task_finish_dying(self, i);
+        }
+    }
+}
+
+bool fv_sweep_adopted(struct fv_self *self) {
+    for (uint32_t k = 0; k < n_adopted;) {
+        struct adopted *a = &adopted[k];
+        uint64_t        t = fv_load_acquire_64(&fv_task(a->index)->truth);
+        bool            gone = fv_truth_gen(t) != a->gen || fv_truth_state(t) == FV_FREE;
+        if (!gone && fv_state_is_complete(fv_truth_state(t))) {
+            if (a->refs) {
+                uint64_t        in[3];
+                const uint64_t *refs;
+                uint32_t        n_deps, n = fv_task_refs(a->index, in, &refs, &n_deps);
+                for (uint32_t i = 0; i < n; i++)
+                    fv_unhold_later(self, refs[i]);
+                a->refs = false;
+                fv_unhold_pending(self);
+            }
+            gone = fv_task_free(self, a->index, t);
+        }
+        if (gone)
+            adopted[k] = adopted[--n_adopted];
+        else
+            k++;
+    }
+    return n_adopted != 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ 5. holds */
+/* Number of records of counted holds on id. */
+static uint32_t records_of(uint64_t id) {
+    uint32_t n = 0;
+    FV_EACH_ACTIVE(p) {
+        if (fv_load_acquire_32(&fv_proc(p)->holds_open))
+            for (uint32_t i = 0; i < FV_HOLDS_MAX; i++)
+                n += fv_load_acquire_64(&fv_holds_of(p)[i]) == id;
+        EACH_SLOT(p, i) {
+            uint64_t t = fv_load_acquire_64(&fv_task(i)->truth), k;
+            if (fv_truth_state(t) == FV_FREE || !(fv_load_relaxed_8(&fv_task(i)->x) & FV_X_NESTED))
+                continue;
+            uint64_t *nested = fv_task_nested(i, t, &k);
+            for (uint64_t j = 0; nested != NULL && j < k; j++)
+                n += fv_load_acquire_64(&nested[j]) == id;
+        }
+    }
+    return n;
+}
+
+static bool someone_intends(uint64_t id) {
+    FV_EACH_ACTIVE(p)
+        if (fv_load_acquire_64(&fv_proc(p)->intent) == id)
+            return true;
+    return false;
+}
+
+/* Puts the count right; false when somebody is at it just now: try again later, too high does no harm. */
+static bool recount(struct fv_self *self, uint64_t id) {
+    uint32_t index = fv_ref_index(id);
+    uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
+    if (fv_truth_gen(t) != fv_ref_gen(id) || fv_truth_state(t) == FV_FREE || fv_truth_state(t) == FV_DYING)
+        return true;
+    uint64_t c = fv_load_acquire_64(&fv_cold(index)->count);
+    if (someone_intends(id))
+        return false;
+    uint32_t n = records_of(id);
+    /* ORDER recount (seq_cst): whoever changes a record has set its intent before and changes the count after, so if nobody
+     * intends now and the word (with its sequence) is unchanged, n is the number for that word. */
+    if (someone_intends(id) || !fv_cas_64(&fv_cold(index)->count, c, (uint64_t)n << 32 | (uint32_t)(c + 1)))
+        return false;
+    if (n == 0 && !(fv_task(index)->x & (FV_X_REFS | FV_X_ADOPTED)))
+        fv_task_free(self, index, fv_load_acquire_64(&fv_task(index)->truth));
+    return true;
+}
+
+static void recount_later(uint64_t id) {
+    if (n_recounts == room_recounts) {
+        uint32_t room = room_recounts ? room_recounts * 2 : 16;
+        uint64_t *p = realloc(recounts, room * sizeof *p);
+        if (p == NULL)
+            return;
+        recounts = p, room_recounts = room;
+    }
+    recounts[n_recounts++] = id;
+}
+
+bool fv_sweep_recounts(struct fv_self *self) {
+    for (uint32_t k = 0; k < n_recounts;)
+        if (recount(self, recounts[k]))
+            recounts[k] = recounts[--n_recounts];
+        else
+            k++;
+    return n_recounts != 0;
+}
+
+static void sweep_holds(struct fv_self *self, uint32_t dead) {
+    struct fv_proc *proc = fv_proc(dead);
+    uint64_t intent = proc->intent;
+    fv_store_release_64(&proc->intent, 0);
+    if (proc->holds_open)
+        for (uint32_t i = 0; i < FV_HOLDS_MAX; i++) {
+            uint64_t id = fv_load_acquire_64(&fv_holds_of(dead)[i]);
+            if (id != 0)
+                fv_shared_release(self, id, &fv_holds_of(dead)[i]);
+        }
+    if (intent != 0)
+        recount_later(intent);
+    fv_sweep_recounts(self);
+}
+
+/* ------------------------------------------------------------------------------------------------ 6. hints */
+void fv_sweep_rehint(struct fv_self *self) {
+    size_t    bits = (size_t)fv_map.seg->n_procs << fv_map.shift;
+    uint64_t *hinted = calloc(bits / 64 + 1, 8);
+    if (hinted == NULL) {
+        fv_store_release_32(&fv_map.seg->resweep, 1);
+        return;
+    }
+    FV_EACH_ACTIVE(p) {
+        struct fv_proc *proc = fv_proc(p);
+        const uint32_t *q = fv_queue_of(p), mask = fv_map.ring_mask;
+        for (uint32_t h = fv_load_acquire_32(&proc->ring.c_head), e = fv_load_acquire_32(&proc->ring.p_tail); h != e; h++) {
+            uint32_t i = fv_load_relaxed_32(&q[h & mask]);
+            if (i < bits)
+                hinted[i / 64] |= 1ull << (i % 64);
+        }
+        for (uint64_t h = fv_load_acquire_64(&proc->top), e = fv_load_acquire_64(&proc->bottom); (int64_t)(e - h) > 0; h++) {
+            uint32_t i = fv_load_relaxed_32(&q[h & mask]);
+            if (i < bits)
+                hinted[i / 64] |= 1ull << (i % 64);
+        }
+    }
+    fv_store_release_32(&fv_map.seg->resweep, 0);
+    FV_EACH_ACTIVE(p)
+        EACH_SLOT(p, i)
+            if (fv_truth_state(fv_load_acquire_64(&fv_task(i)->truth)) == FV_READY && !(hinted[i / 64] >> (i % 64) & 1))
+                fv_task_hint(self, i); /* sets resweep again when the ring is full */
+    free(hinted);
+}
+
+void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why) {
+    struct fv_proc *proc = fv_proc(dead);
+    uint64_t blamed = why->blamed != 0 ? why->blamed : proc->current;
+    uint64_t registering = proc->registering;
+    if (registering != 0 && !fv_node_in_list(registering))
+        fv_node_forget(registering);
+    FV_EACH_ACTIVE(p)
+        EACH_SLOT(p, i) {
+            uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
+            unsigned s = fv_truth_state(t);
+            if (fv_truth_owner(t) != dead || (s != FV_DYING && s != FV_OPEN && s != FV_RUN))
+                continue;
+            if (s == FV_DYING)
+                fv_task_finish_dying(self, i);
+            else if (s == FV_RUN)
+                clear_result(self, i, t);
+            else if (fv_task(i)->kind == FV_KIND_OBJECT) {
+                clear_result(self, i, t);
+                struct fever_error e;
+                fv_error_describe(&e, FV_MAX_DEFS, FEVER_EABORTED);
+                e.worker = why->worker, e.worker_pid = why->pid;
+                fv_task_set_failure(self, i, &e);
+                fv_task_complete(self, i, FV_FAIL);
+            }
+        }
+    struct orphans o = {self, dead};
+    fv_arena_walk(dead, free_orphan, &o);
+    FV_EACH_ACTIVE(p)
+        EACH_SLOT(p, i) {
+            uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
+            if (fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == dead)
+                retry_or_fail(self, i, dead, why, blamed);
+        }
+    sweep_slab(self, dead);
+    sweep_holds(self, dead);
+    fv_sweep_adopted(self);
+    memset(proc->batch, 0, sizeof proc->batch);
+    proc->current = proc->deadline_ns = proc->registering = proc->notifying = proc->wait_ref = 0;
+    proc->blocked = proc->patron = proc->want_spare = proc->depth = 0;
+    proc->parked = 0;
+    proc->fault_signal = 0;
+    proc->fault_address = 0;
+    fv_bell_idle_clear(dead);
+    fv_bit_clear(fv_map.seg->spares, dead);
+    fv_task_notify_all_blocked(self);
+    fv_sweep_rehint(self);
+    fv_bell_ring_all();
+}

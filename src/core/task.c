@@ -1,0 +1,586 @@
+/* core/task.c: allocation, submission, claim, dependencies and completion of task slots.
+ *
+ * Run by drivers, workers and the supervisor.  Writes task slots, cold lines and queues.  Each transition is one
+ * store or CAS of the truth word; what happens when a process dies before or after it is told there.
+ * Deliberately not here: waiting (api/), running bodies (run/), holds (hold.c), recovery (sweep.c).
+ */
+#include "core/task.h"
+
+#include "core/group.h"
+#include <stdlib.h>
+#include <string.h>
+
+
+struct fv_self         *fv_homes[FV_MAX_PROCS];
+__thread struct fv_self *fv_self __attribute__((tls_model("initial-exec")));
+struct fever_def       *fv_defs[FV_MAX_DEFS];
+
+#define EAGER_SLAB 4096u /* grow without waiting up to here */
+#define IN_FLIGHT  8u    /* so many slots in flight ahead of the cursor: the rest is younger still */
+
+int fv_self_init(struct fv_self *self, uint32_t slot, bool is_worker) {
+    memset(self, 0, sizeof *self);
+    self->slot = slot;
+    self->proc = fv_proc(slot);
+    self->is_worker = is_worker;
+    self->limit = self->proc->slab_limit;
+    self->home = calloc(fv_map.seg->slab, sizeof *self->home);
+    if (self->home == NULL)
+        return -FEVER_ENOSLOTS;
+    fv_heap_init(&self->heap, slot);
+    self->shadow = fv_load_acquire_32(&self->proc->ring.c_head);
+    fv_homes[slot] = self;
+    return 0;
+}
+
+void fv_self_fini(struct fv_self *self) {
+    fv_heap_fini(&self->heap);
+    free(self->home);
+    free(self->drop);
+    free(self->own);
+    free(self->group);
+    fv_homes[self->slot] = NULL;
+    memset(self, 0, sizeof *self);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Words of dependents lists: node = gen 20 | index 28 | k 16, where k - 1 is the number of the dependency. */
+static inline uint64_t node_make(uint32_t index, uint32_t gen, uint32_t k) {
+    return (uint64_t)(gen & 0xFFFFF) << 44 | (uint64_t)index << 16 | (k + 1);
+}
+static inline uint32_t node_index(uint64_t n) { return (uint32_t)(n >> 16) & 0x0FFFFFFF; }
+static inline uint32_t node_gen(uint64_t n) { return (uint32_t)(n >> 44); }
+static inline uint32_t node_k(uint64_t n) { return (uint32_t)(n & 0xFFFF) - 1; }
+
+static uint64_t *next_of(uint32_t index, uint32_t k) {
+    struct fv_task *t = fv_task(index);
+    if (!(t->x & FV_X_ARGS_BLOCK))
+        return &fv_cold(index)->next[k < 3 ? k : 2];
+    struct fv_args_tail *tail = fv_args_tail(t);
+    return &tail->ref[tail->n_refs + k];
+}
+
+static bool is_pushed(uint32_t index, uint32_t k) {
+    struct fv_task *t = fv_task(index);
+    if (!(t->x & FV_X_ARGS_BLOCK))
+        return fv_cold(index)->pushed >> k & 1;
+    struct fv_args_tail *tail = fv_args_tail(t);
+    return tail->ref[tail->n_refs + tail->n_deps + k] != 0;
+}
+
+static void set_pushed(uint32_t index, uint32_t k, bool on) {
+    struct fv_task *t = fv_task(index);
+    if (!(t->x & FV_X_ARGS_BLOCK)) {
+        uint16_t p = fv_cold(index)->pushed;
+        fv_cold(index)->pushed = (uint16_t)(on ? p | 1u << k : p & ~(1u << k));
+        return;
+    }
+    struct fv_args_tail *tail = fv_args_tail(t);
+    fv_store_relaxed_64(&tail->ref[tail->n_refs + tail->n_deps + k], on);
+}
+
+uint32_t fv_task_refs(uint32_t index, uint64_t inline_out[3], const uint64_t **refs_out, uint32_t *n_deps_out) {
+    struct fv_task *t = fv_task(index);
+    if (!(t->x & FV_X_REFS)) {
+        *n_deps_out = 0;
+        return 0;
+    }
+    if (t->x & FV_X_ARGS_BLOCK) {
+        struct fv_args_tail *tail = fv_args_tail(t);
+        *refs_out = tail->ref;
+        *n_deps_out = tail->n_deps;
+        return tail->n_refs;
+    }
+    const struct fever_def *def = fv_defs[t->def];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < def->n_params && n < 3; i++)
+        if (def->ref_offsets[i] != FEVER_NOT_A_REF)
+            memcpy(&inline_out[n++], (const char *)t->args + def->ref_offsets[i], 8);
+    *refs_out = inline_out;
+    *n_deps_out = n;
+    return n;
+}
+
+uint64_t *fv_task_nested(uint32_t index, uint64_t truth, uint64_t *n_out) {
+    struct fv_task *t = fv_task(index);
+    if ((t->x & (FV_X_NESTED | FV_X_RESULT_BLOCK)) != (FV_X_NESTED | FV_X_RESULT_BLOCK))
+        return NULL;
+    const struct fv_span *s = (const struct fv_span *)t->result;
+    if (s->offset == 0 || !fv_arena_owned(s->offset, index, fv_truth_gen(truth)))
+        return NULL;
+    uint64_t *tail = (uint64_t *)((char *)fv_at(s->offset) + ((s->bytes + 7) & ~7ull));
+    *n_out = tail[0];
+    return tail + 1;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Home */
+
+/* A complete slot's arguments are not needed any more. */
+static void drop_args(struct fv_self *self, uint32_t index, struct fv_home_slot *h) {
+    uint64_t        in[3];
+    const uint64_t *refs;
+    uint32_t        n_deps, n = fv_task_refs(index, in, &refs, &n_deps);
+    h->refs = 0;
+    self->n_refs--;
+    for (uint32_t i = 0; i < n; i++)
+        fv_unhold_later(self, refs[i]);
+}
+
+/* Looks at one own slot; true when it is FREE (afterwards). */
+static bool look(struct fv_self *self, uint32_t index, uint64_t *truth_out) {
+    struct fv_task      *task = fv_task(index);
+    struct fv_home_slot *h = &self->home[index & fv_map.mask];
+    /* ORDER slot (acquire): whoever freed the slot is done with the line.  Pairs with slot (release) where FREE is stored. */
+    uint64_t t = fv_load_acquire_64(&task->truth);
+    unsigned state = fv_truth_state(t);
+    if (fv_state_is_complete(state) && !(task->x & FV_X_ADOPTED)) {
+        if (h->refs) {
+            drop_args(self, index, h);
+            fv_unhold_pending(self);
+            t = fv_load_acquire_64(&task->truth);
+            state = fv_truth_state(t);
+        }
+        if (!(t & FV_HELD) && fv_state_is_complete(state)) {
+            if (h->group != 0)
+                fv_group_member_ended(self, h, index, state == FV_FAIL);
+            if (fv_task_free(self, index, t)) {
+                t = fv_load_acquire_64(&task->truth);
+                state = fv_truth_state(t);
+            }
+        }
+    }
+    if (state == FV_FREE && h->group != 0)
+        fv_group_member_ended(self, h, index, false);
+    *truth_out = t;
+    return state == FV_FREE;
+}
+
+void fv_home_reap(struct fv_self *self) {
+    uint64_t t;
+    uint32_t base = self->slot << fv_map.shift;
+    for (uint32_t i = 0; i < self->limit; i++)
+        if (self->home[i].group != 0 || self->home[i].refs != 0)
+            look(self, base + i, &t);
+}
+
+uint32_t fv_task_alloc(struct fv_self *self, uint32_t *gen_out) {
+    uint32_t base = self->slot << fv_map.shift;
+    for (;;) {
+        uint32_t in_flight = 0;
+        for (uint32_t looked = 0; looked < self->limit && in_flight < IN_FLIGHT; looked++) {
+            uint32_t i = self->cursor;
+            uint64_t t;
+            if (FV_LIKELY(look(self, base + i, &t))) {
+                self->cursor = i + 1 == self->limit ? 0 : i + 1;
+                fv_prefetch_write(fv_task(base + ((i + 4) & (self->limit - 1))));
+                uint32_t gen = fv_truth_gen(t) == 0 ? fv_map.seg->gen_base : fv_truth_gen(t) + 1;
+                *gen_out = gen == 0 ? 1 : gen;
+                return base + i;
+            }
+            if (!fv_state_is_complete(fv_truth_state(t)))
+                in_flight++;
+            self->cursor = i + 1 == self->limit ? 0 : i + 1;
+        }
+        /* everything near is in flight, or all slots are held */
+        if (in_flight >= IN_FLIGHT) {
+            self->cursor = (self->cursor + self->limit - IN_FLIGHT) % self->limit;
+            if (self->limit >= EAGER_SLAB)
+                return FV_NO_TASK;
+        }
+        uint32_t old = self->limit;
+        if (!fv_segment_grow_slab(self->slot))
+            return FV_NO_TASK;
+        self->limit = self->proc->slab_limit;
+        self->cursor = old;
+    }
+}
+
+int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t *id_out) {
+    uint32_t gen, index = fv_task_alloc(self, &gen);
+    if (FV_UNLIKELY(index == FV_NO_TASK))
+        return -FEVER_ENOSLOTS;
+    struct fv_task      *task = fv_task(index);
+    struct fv_home_slot *h = &self->home[index & fv_map.mask];
+    unsigned             x = s->x;
+    task->def = s->def;
+    task->kind = FV_KIND_TASK;
+    task->arg_bytes = s->arg_bytes;
+    task->waiter = 0;
+    task->result_bytes = 0;
+    h->extra = 0;
+    h->group = s->group;
+    h->group_index = s->group_index;
+    bool tail = s->n_refs != 0 && !s->inline_refs;
+    if (FV_LIKELY(s->arg_bytes <= FV_INLINE_ARGS && !tail)) {
+        if (s->arg_bytes == FV_INLINE_ARGS)
+            memcpy(task->args, s->args, FV_INLINE_ARGS);
+        else if (s->arg_bytes != 0)
+            memcpy(task->args, s->args, s->arg_bytes);
+    } else {
+        uint64_t head = (s->arg_bytes + 7u) & ~7ull;
+        uint64_t bytes = head + sizeof(struct fv_args_tail) + 8ull * (s->n_refs + 2ull * s->n_deps);
+        uint64_t offset = fv_arena_alloc(&self->heap, index, gen, bytes);
+        if (offset == 0)
+            return -FEVER_ESTOREFULL;
+        struct fv_span *span = (struct fv_span *)task->args;
+        span->offset = offset;
+        span->bytes = bytes;
+        memcpy(fv_at(offset), s->args, s->arg_bytes);
+        struct fv_args_tail *tl = (struct fv_args_tail *)((char *)fv_at(offset) + head);
+        tl->n_refs = s->n_refs;
+        tl->n_deps = s->n_deps;
+        if (s->n_refs != 0)
+            memcpy(tl->ref, s->refs, 8ull * s->n_refs);
+        memset(tl->ref + s->n_refs, 0, 16ull * s->n_deps);
+        x |= FV_X_ARGS_BLOCK;
+    }
+    if (s->n_refs != 0) {
+        for (uint32_t i = 0; i < s->n_refs; i++) {
+            int rc = fv_hold(self, s->refs[i]);
+            if (rc < 0 && s->refs[i] >> 60 != FV_TAG_ERROR) {
+                while (i > 0)
+                    fv_unhold(self, s->refs[--i]);
+                if (x & FV_X_ARGS_BLOCK)
+                    fv_arena_free(&self->heap, ((struct fv_span *)task->args)->offset, ((struct fv_span *)task->args)->bytes, index, gen);
+                return rc;
+            }
+        }
+        struct fv_task_cold *c = fv_cold(index);
+        c->pushed = 0;
+        c->registrations = 0;
+        x |= FV_X_REFS;
+        h->refs = 1;
+        self->n_refs++;
+    }
+    if (s->timeout_ns != 0 || s->max_retries >= 0) {
+        struct fv_task_cold *c = fv_cold(index);
+        c->timeout_ns = s->timeout_ns;
+        c->max_retries = (uint16_t)(s->max_retries >= 0 ? s->max_retries : 3);
+        x |= FV_X_OPTIONS;
+    }
+    task->x = (uint8_t)x;
+    /* ORDER submit (release): definition, arguments and options before READY.  Pairs with submit (acquire) in
+     * fv_task_claim().  Losing it: a worker runs old arguments.  Killed before: nothing was submitted, a block of ours
+     * is garbage that the sweep finds.  Killed after: the task exists, and the sweep hints it. */
+    fv_store_release_64(&task->truth, fv_truth(gen, 0, 0, s->flags, FV_READY));
+    fv_count(self->proc, FV_C_submitted);
+    *id_out = fv_ref_make(index, gen);
+    return 0;
+}
+
+void fv_task_hint(struct fv_self *self, uint32_t index) {
+    bool pushed = self->is_worker ? fv_deque_push(self->proc, fv_queue_of(self->slot), fv_map.ring_mask, index)
+                                  : fv_ring_push_spmc(&self->proc->ring, fv_queue_of(self->slot), fv_map.ring_mask, &self->shadow, index);
+    if (FV_UNLIKELY(!pushed)) /* full of stale hints: the supervisor hints what is READY */
+        fv_store_release_32(&fv_map.seg->resweep, 1), self->call_supervisor = true;
+    if (FV_UNLIKELY(fv_bell_someone_idle()))
+        fv_bell_wake_idle(self->proc);
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Worker */
+
+bool fv_task_claim(struct fv_self *self, uint32_t index) {
+    struct fv_task *task = fv_task(index);
+    uint64_t t = fv_load_acquire_64(&task->truth);
+    while (fv_truth_state(t) == FV_READY) {
+        /* ORDER submit (acquire): READY before the arguments.  Pairs with submit (release) in fv_task_submit().
+         * Killed before the CAS: the hint is lost and the sweep makes another.  After: RUN by the dead. */
+        if (fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_RUN), &t))
+            return true;
+    }
+    fv_count(self->proc, FV_C_stale);
+    return false;
+}
+
+/* Enters index into the dependents of dependency k.  Killed inside: fv_proc.registering names the node, and
+ * the sweep looks whether it is in the list. */
+static void push_dependent(struct fv_self *self, uint32_t index, uint32_t gen, uint32_t k, uint32_t dep) {
+    struct fv_task_cold *c = fv_cold(dep);
+    uint64_t node = node_make(index, gen, k), head;
+    fv_store_release_64(&self->proc->registering, node);
+    set_pushed(index, k, true);
+    do {
+        head = fv_load_relaxed_64(&c->dependents);
+        fv_store_relaxed_64(next_of(index, k), head);
+        /* ORDER dependents (release): next before the list's head.  Pairs with dependents (acquire) in fv_task_notify(). */
+    } while (!fv_cas_64(&c->dependents, head, node));
+    fv_store_release_64(&self->proc->registering, 0);
+}
+
+int fv_task_resolve(struct fv_self *self, uint32_t index, uint32_t *failed_out) {
+    struct fv_task *task = fv_task(index);
+    uint64_t        in[3];
+    const uint64_t *refs;
+    uint32_t        n_deps;
+    fv_task_refs(index, in, &refs, &n_deps);
+    for (uint32_t k = n_deps; k-- > 0;) {
+        if (!fv_ref_tagged(refs[k])) { /* an error in place of a ref */
+            *failed_out = k;
+            return -2;
+        }
+        uint32_t d = fv_ref_index(refs[k]);
+        uint64_t dt = fv_load_acquire_64(&fv_task(d)->truth);
+        if (fv_truth_state(dt) == FV_DONE)
+            continue;
+        if (fv_truth_state(dt) == FV_FAIL) {
+            *failed_out = d;
+            return -1;
+        }
+        /* not yet: say so in its word, enter its list, be BLOCKED, look once more */
+        while (!fv_state_is_complete(fv_truth_state(dt)) && !(dt & FV_DEPS))
+            if (fv_cas_value_64(&fv_task(d)->truth, dt, dt | FV_DEPS, &dt))
+                dt |= FV_DEPS;
+        if (fv_state_is_complete(fv_truth_state(dt))) {
+            k++; /* it has just completed: look at it again */
+            continue;
+        }
+        uint64_t t = fv_load_relaxed_64(&task->truth);
+        if (!is_pushed(index, k))
+            push_dependent(self, index, fv_truth_gen(t), k, d);
+        uint64_t blocked;
+        uint16_t turn = ++fv_cold(index)->registrations;
+        do { /* flags may change under us */
+            t = fv_load_relaxed_64(&task->truth);
+            blocked = fv_truth_with(t, turn, FV_BLOCKED);
+        } while (!fv_cas_64(&task->truth, t, blocked));
+        fv_count(self->proc, FV_C_blocked);
+        /* ORDER depend (seq_cst): BLOCKED before the second look at the dependency; the completer makes it DONE before it
+         * takes the list.  Both are locked instructions.  Losing it: BLOCKED for ever. */
+        dt = fv_load_acquire_64(&fv_task(d)->truth);
+        if (!fv_state_is_complete(fv_truth_state(dt)))
+            return 0;
+        /* completed meanwhile: take it back, unless the completer (or the sweep) was quicker */
+        t = fv_load_acquire_64(&task->truth);
+        do {
+            if (fv_truth_state(t) != FV_BLOCKED || fv_truth_owner(t) != turn)
+                return 0;
+        } while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_RUN), &t));
+        k++;
+    }
+    return 1;
+}
+
+void fv_task_complete(struct fv_self *self, uint32_t index, unsigned state) {
+    struct fv_task *task = fv_task(index);
+    uint64_t t = fv_load_relaxed_64(&task->truth), to;
+    unsigned x = task->x;
+    uint32_t gen = fv_truth_gen(t);
+    bool     simple = !(x & (FV_X_ARGS_BLOCK | FV_X_RESULT_BLOCK | FV_X_REFS));
+    do {
+        if (FV_LIKELY(t & (FV_HELD | FV_SHARED)) || (state == FV_FAIL && x & FV_X_GROUP && !(x & FV_X_ADOPTED)))
+            to = fv_truth_with(t, 0, state);
+        else if (simple && state == FV_DONE)
+            to = fv_truth(gen, 0, 0, 0, FV_FREE); /* detached: nobody wants the result */
+        else if (x & (FV_X_REFS | FV_X_ADOPTED))
+            to = fv_truth_with(t, 0, state); /* its home (or the supervisor) lets go of the arguments */
+        else
+            to = fv_truth_with(t, self->slot, FV_DYING);
+        /* ORDER complete (release): the result before DONE.  Pairs with complete (acquire) in fv_ref_check() and
+         * slot (acquire) in look().  One CAS, which also tells who waits: killed before it, the attempt is repeated;
+         * killed after it, the task is complete, and the sweep rings and notifies in our place. */
+    } while (!fv_cas_value_64(&task->truth, t, to, &t));
+    fv_count(self->proc, state == FV_DONE ? FV_C_done : FV_C_failed);
+    if (FV_UNLIKELY(t & FV_DEPS))
+        fv_task_notify(self, index, gen);
+    if (FV_UNLIKELY(t & FV_WAITED)) {
+        /* ORDER wait (acquire): WAITED before waiter.  Pairs with wait (release) in fv_task_announce_wait(). */
+        uint32_t waiter = fv_load_acquire_32(&task->waiter);
+        if (waiter != 0 && waiter != FV_MANY && waiter - 1 < fv_map.seg->n_procs)
+            fv_bell_ring(fv_proc(waiter - 1));
+        else
+            fv_bell_ring_all();
+    }
+    if (fv_truth_state(to) == FV_DYING)
+        fv_task_finish_dying(self, index);
+    else if ((t & (FV_HELD | FV_SHARED)) == FV_SHARED && !(x & (FV_X_REFS | FV_X_ADOPTED)) &&
+             (uint32_t)(fv_load_acquire_64(&fv_cold(index)->count) >> 32) == 0)
+        fv_task_free(self, index, fv_load_acquire_64(&task->truth)); /* the last holder left while it ran */
+}
+
+/* BLOCKED -> READY of one dependent, and its hint. */
+static void unblock(struct fv_self *self, uint32_t index, uint32_t gen) {
+    struct fv_task *task = fv_task(index);
+    uint64_t t = fv_load_acquire_64(&task->truth);
+    while (fv_truth_state(t) == FV_BLOCKED && (fv_truth_gen(t) & 0xFFFFF) == (gen & 0xFFFFF))
+        if (fv_cas_value_64(&task->truth, t, fv_truth_with(t, 0, FV_READY), &t)) {
+            fv_task_hint(self, index);
+            return;
+        }
+}
+
+void fv_task_notify(struct fv_self *self, uint32_t index, uint32_t gen) {
+    fv_store_relaxed_64(&self->proc->notifying, fv_ref_make(index, gen));
+    /* ORDER dependents (acquire): the head before next.  Pairs with dependents (release) in push_dependent(). */
+    uint64_t node = fv_fas_64(&fv_cold(index)->dependents, 0);
+    while (node != 0) {
+        uint32_t i = node_index(node), k = node_k(node);
+        uint64_t t = fv_load_acquire_64(&fv_task(i)->truth), next = 0;
+        bool     good = (fv_truth_gen(t) & 0xFFFFF) == node_gen(node) && fv_truth_state(t) != FV_FREE && fv_truth_state(t) != FV_DYING;
+        if (good) { /* next is frozen as long as the generation lives: read it, then make sure that it did */
+            next = fv_load_acquire_64(next_of(i, k));
+            uint64_t again = fv_load_acquire_64(&fv_task(i)->truth);
+            good = fv_truth_gen(again) == fv_truth_gen(t) && fv_truth_state(again) != FV_FREE && fv_truth_state(again) != FV_DYING;
+        }
+        if (!good) { /* only after a sweep has let it go on before us: the rest of the list is out of reach */
+            fv_task_notify_all_blocked(self);
+            break;
+        }
+        unblock(self, i, node_gen(node));
+        node = next;
+    }
+    fv_store_release_64(&self->proc->notifying, 0);
+}
+
+void fv_task_notify_all_blocked(struct fv_self *self) {
+    FV_EACH_ACTIVE(p) {
+        uint32_t limit = fv_load_acquire_32(&fv_proc(p)->slab_limit);
+        for (uint32_t i = p << fv_map.shift, end = i + limit; i < end; i++) {
+            uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
+            if (fv_truth_state(t) != FV_BLOCKED)
+                continue;
+            uint64_t        in[3];
+            const uint64_t *refs;
+            uint32_t        n_deps;
+            fv_task_refs(i, in, &refs, &n_deps);
+            for (uint32_t k = 0; k < n_deps; k++) {
+                uint64_t dt = fv_load_acquire_64(&fv_task(fv_ref_index(refs[k]) & (uint32_t)((fv_map.seg->n_procs << fv_map.shift) - 1))->truth);
+                if (fv_state_is_complete(fv_truth_state(dt))) {
+                    unblock(self, i, fv_truth_gen(t)); /* too often does no harm: it resolves again */
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/* Supervisor, after the registrant's death: is the node that it was pushing in the list?  If its dependency is
+ * complete the answer does not matter: all BLOCKED tasks are looked at anyway. */
+bool fv_node_in_list(uint64_t node) {
+    uint32_t        index = node_index(node), k = node_k(node);
+    uint64_t        in[3];
+    const uint64_t *refs;
+    uint32_t        n_deps;
+    fv_task_refs(index, in, &refs, &n_deps);
+    if (k >= n_deps || !fv_ref_tagged(refs[k]))
+        return true;
+    uint32_t d = fv_ref_index(refs[k]);
+    /* the list only grows at its head until the dependency completes; nodes below are frozen */
+    for (uint64_t n = fv_load_acquire_64(&fv_cold(d)->dependents); n != 0; n = fv_load_acquire_64(next_of(node_index(n), node_k(n)))) {
+        if (n == node)
+            return true;
+        if (fv_state_is_complete(fv_truth_state(fv_load_acquire_64(&fv_task(d)->truth))))
+            return true;
+    }
+    return fv_state_is_complete(fv_truth_state(fv_load_acquire_64(&fv_task(d)->truth)));
+}
+void fv_node_forget(uint64_t node) { set_pushed(node_index(node), node_k(node), false); }
+
+/* ------------------------------------------------------------------------------------------------
+ * Failures */
+
+void fv_error_describe(struct fever_error *e, unsigned def_id, int code) {
+    memset(e, 0, sizeof *e);
+    e->code = code;
+    e->worker = -1;
+    const struct fever_def *def = def_id < FV_MAX_DEFS ? fv_defs[def_id] : NULL;
+    if (def != NULL) {
+        snprintf(e->task, sizeof e->task, "%s", def->name);
+        snprintf(e->file, sizeof e->file, "%s", def->file);
+        e->line = def->line;
+    }
+    snprintf(e->text, sizeof e->text, "%s", fever_strerror(code));
+}
+
+void fv_task_set_failure(struct fv_self *self, uint32_t index, const struct fever_error *error) {
+    struct fv_task *task = fv_task(index);
+    uint32_t gen = fv_truth_gen(fv_load_relaxed_64(&task->truth));
+    if (task->x & FV_X_RESULT_BLOCK) { /* what the body had written */
+        struct fv_span *s = (struct fv_span *)task->result;
+        fv_arena_free(&self->heap, s->offset, s->bytes, index, gen);
+        fv_and_8(&task->x, (uint8_t)~(FV_X_RESULT_BLOCK | FV_X_NESTED));
+    }
+    struct fv_failure f = {.code = (uint16_t)error->code, .signal = (uint16_t)error->signal, .app_code = error->app_code};
+    f.error = fv_arena_alloc(&self->heap, index, gen, sizeof *error);
+    if (f.error != 0)
+        memcpy(fv_at(f.error), error, sizeof *error);
+    memcpy(task->result, &f, sizeof f);
+    fv_or_8(&task->x, FV_X_FAILURE);
+}
+
+void fv_task_get_error(uint32_t index, struct fever_error *error_out) {
+    struct fv_task *task = fv_task(index);
+    struct fv_failure f;
+    memcpy(&f, task->result, sizeof f);
+    if (f.error != 0) {
+        memcpy(error_out, fv_at(f.error), sizeof *error_out);
+        return;
+    }
+    fv_error_describe(error_out, task->kind == FV_KIND_TASK ? task->def : FV_MAX_DEFS, f.code);
+    error_out->app_code = f.app_code;
+    error_out->signal = f.signal;
+}
+
+/* ------------------------------------------------------------------------------------------------
+ * Waiting and freeing */
+
+bool fv_task_announce_wait(struct fv_self *self, uint32_t index, uint32_t gen) {
+    struct fv_task *task = fv_task(index);
+    uint32_t me = self->slot + 1, w = fv_load_relaxed_32(&task->waiter);
+    /* ORDER wait (release): waiter before WAITED.  Pairs with wait (acquire) in fv_task_complete(). */
+    while (w != me && w != FV_MANY)
+        if (fv_cas_value_32(&task->waiter, w, w == 0 ? me : FV_MANY, &w))
+            break;
+    uint64_t t = fv_load_acquire_64(&task->truth);
+    for (;;) {
+        unsigned s = fv_truth_state(t);
+        if (fv_truth_gen(t) != gen || fv_state_is_complete(s) || s == FV_FREE || s == FV_DYING)
+            return false;
+        if (fv_cas_value_64(&task->truth, t, t | FV_WAITED, &t)) /* also when set already: the CAS is the barrier */
+            return true;
+    }
+}
+
+void fv_task_finish_dying(struct fv_self *self, uint32_t index) {
+    struct fv_task *task = fv_task(index);
+    uint64_t t = fv_load_relaxed_64(&task->truth), n;
+    uint32_t gen = fv_truth_gen(t);
+    uint64_t *nested = fv_task_nested(index, t, &n);
+    if (nested != NULL)
+        for (uint64_t i = 0; i < n; i++)
+            if (fv_load_relaxed_64(&nested[i]) != 0)
+                fv_shared_release(self, nested[i], &nested[i]);
+    if (task->x & FV_X_RESULT_BLOCK) {
+        struct fv_span *s = (struct fv_span *)task->result;
+        if (s->offset != 0)
+            fv_arena_free(&self->heap, s->offset, s->bytes, index, gen);
+    } else if (task->x & FV_X_FAILURE) {
+        uint64_t error = ((struct fv_failure *)task->result)->error;
+        if (error != 0)
+            fv_arena_free(&self->heap, error, sizeof(struct fever_error), index, gen);
+    }
+    if (task->x & FV_X_ARGS_BLOCK) {
+        struct fv_span *s = (struct fv_span *)task->args;
+        fv_arena_free(&self->heap, s->offset, s->bytes, index, gen);
+    }
+    if (t & FV_DEPS)
+        fv_store_relaxed_64(&fv_cold(index)->dependents, 0);
+    /* ORDER slot (release): all use of the line and its blocks before FREE.  Pairs with slot (acquire) in look(). */
+    fv_store_release_64(&task->truth, fv_truth(gen, 0, 0, 0, FV_FREE));
+    if (self->slot == index >> fv_map.shift && !self->is_inline)
+        self->cursor = index & fv_map.mask; /* warm: use it next */
+}
+
+bool fv_task_free(struct fv_self *self, uint32_t index, uint64_t t) {
+    struct fv_task *task = fv_task(index);
+    do {
+        if (!fv_state_is_complete(fv_truth_state(t)) || t & FV_HELD)
+            return false;
+        if (t & FV_SHARED && fv_load_acquire_64(&fv_cold(index)->count) >> 32 != 0)
+            return false;
+        /* Killed after this CAS: DYING by the dead, which the sweep finishes. */
+    } while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_DYING), &t));
+    fv_task_finish_dying(self, index);
+    return true;
+}

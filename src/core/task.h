@@ -1,0 +1,135 @@
+/* core/task.h: task slots: allocation, the transitions of the truth word, completion, dependencies.
+ *
+ * No I/O, no sleeping, no fork.  Every store to a truth word is in task.c, hold.c or sweep.c.
+ */
+#ifndef FV_CORE_TASK_H
+#define FV_CORE_TASK_H
+
+#include "core/self.h"
+
+#define FV_NO_TASK 0xFFFFFFFFu
+
+static inline bool fv_state_is_complete(unsigned state) { return state == FV_DONE || state == FV_FAIL; }
+
+/* Is id a ref whose task slot exists and is of its generation?  Gives the truth word as read. */
+static inline int fv_ref_check(uint64_t id, uint32_t *index_out, uint64_t *truth_out) {
+    if (FV_UNLIKELY(!fv_ref_tagged(id)))
+        return id == 0 ? -FEVER_ENULL : id >> 60 == FV_TAG_ERROR && (id & 0xFFFF) != 0 ? -(int)(id & 0xFFFF) : -FEVER_ESTALE;
+    uint32_t index = fv_ref_index(id), home = index >> fv_map.shift;
+    if (FV_UNLIKELY(home >= fv_map.seg->n_procs || (index & fv_map.mask) >= fv_load_relaxed_32(&fv_proc(home)->slab_limit)))
+        return -FEVER_ESTALE;
+    /* ORDER complete (acquire): DONE before the result.  Pairs with complete (release) in fv_task_complete(). */
+    uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
+    if (FV_UNLIKELY(fv_truth_gen(t) != fv_ref_gen(id) || fv_truth_state(t) == FV_FREE || fv_truth_state(t) == FV_DYING))
+        return -FEVER_ESTALE;
+    *index_out = index;
+    *truth_out = t;
+    return 0;
+}
+
+/* --- home ------------------------------------------------------------------------------------ */
+/* A FREE slot of one's own; *gen_out is the generation that it will have.  FV_NO_TASK when all are in use. */
+uint32_t fv_task_alloc(struct fv_self *self, uint32_t *gen_out);
+/* Fills and publishes a task.  refs: all refs in the arguments, the first n_deps awaited; holds on them are taken.
+ * flags: FV_HELD or 0; x: FV_X_GROUP or 0.  Returns a ref id in *id_out.  No hint is pushed yet. */
+struct fv_submission {
+    uint16_t        def;
+    uint8_t         x;
+    unsigned        flags;
+    const void     *args;
+    uint32_t        arg_bytes;
+    const uint64_t *refs;
+    uint32_t        n_refs, n_deps;
+    bool            inline_refs; /* the refs are exactly the definition's parameters: no tail needed */
+    uint64_t        timeout_ns;
+    int             max_retries; /* -1: default */
+    uint32_t        group, group_index;
+};
+int  fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t *id_out);
+/* Makes the task known: pushes its hint, wakes a worker if one is idle.  Sets self->call_supervisor when its queue is full. */
+void fv_task_hint(struct fv_self *self, uint32_t index);
+/* Looks at all own slots once: lets go of arguments of what has ended, counts ended group members. */
+void fv_home_reap(struct fv_self *self);
+
+/* --- worker ---------------------------------------------------------------------------------- */
+/* READY -> RUN by self; false when somebody else was quicker. */
+bool fv_task_claim(struct fv_self *self, uint32_t index);
+/* After a claim: are all dependencies complete?  1 yes; 0 registered (the task is BLOCKED and out of our hands);
+ * -1 one has failed, *failed_out is its index. */
+int  fv_task_resolve(struct fv_self *self, uint32_t index, uint32_t *failed_out);
+/* RUN (or OPEN) -> DONE / FAIL / free.  The result stands in the slot already. */
+void fv_task_complete(struct fv_self *self, uint32_t index, unsigned state);
+/* Puts a failure into the result of a task that self owns; error may be NULL. */
+void fv_task_set_failure(struct fv_self *self, uint32_t index, const struct fever_error *error);
+void fv_task_get_error(uint32_t index, struct fever_error *error_out);
+/* default texts */
+void fv_error_describe(struct fever_error *e, unsigned def, int code);
+
+/* --- everybody ------------------------------------------------------------------------------- */
+/* Where the arguments and the result are. */
+static inline const void *fv_task_args(const struct fv_task *t) {
+    return t->x & FV_X_ARGS_BLOCK ? fv_at(((const struct fv_span *)t->args)->offset) : (const void *)t->args;
+}
+static inline const void *fv_task_result(const struct fv_task *t, uint64_t *bytes_out) {
+    if (t->x & FV_X_RESULT_BLOCK) {
+        const struct fv_span *s = (const struct fv_span *)t->result;
+        *bytes_out = s->bytes;
+        return fv_map.view + s->offset;
+    }
+    *bytes_out = t->result_bytes;
+    return t->result;
+}
+static inline struct fv_args_tail *fv_args_tail(const struct fv_task *t) { /* of an arguments block */
+    return (struct fv_args_tail *)((char *)fv_at(((const struct fv_span *)t->args)->offset) + ((t->arg_bytes + 7u) & ~7u));
+}
+/* Refs in the arguments: *refs_out is filled with up to 3 for inline ones, or points to the tail. */
+uint32_t fv_task_refs(uint32_t index, uint64_t inline_out[3], const uint64_t **refs_out, uint32_t *n_deps_out);
+/* Refs in a result block's tail; NULL when there are none or the block is gone. */
+uint64_t *fv_task_nested(uint32_t index, uint64_t truth, uint64_t *n_out);
+
+/* Registers self as one who sleeps until index completes; false when it is complete (or gone) already. */
+bool fv_task_announce_wait(struct fv_self *self, uint32_t index, uint32_t gen);
+/* Frees a complete slot that nobody holds: from word t.  False when somebody else does it or holds it. */
+bool fv_task_free(struct fv_self *self, uint32_t index, uint64_t t);
+/* The rest of that, from DYING (self, or the supervisor after the owner's death). */
+void fv_task_finish_dying(struct fv_self *self, uint32_t index);
+/* Tells dependents; from the taken list, or by a look at all BLOCKED tasks. */
+void fv_task_notify(struct fv_self *self, uint32_t index, uint32_t gen);
+void fv_task_notify_all_blocked(struct fv_self *self);
+/* Supervisor: is a node that a dead registrant was pushing in the list?  Takes its `pushed` back. */
+bool fv_node_in_list(uint64_t node);
+void fv_node_forget(uint64_t node);
+
+/* --- holds (hold.c) -------------------------------------------------------------------------- */
+int  fv_hold(struct fv_self *self, uint64_t id);
+/* Drops one hold of this process; frees what nobody holds any more. */
+int  fv_unhold(struct fv_self *self, uint64_t id);
+/* The same, put off until fv_unhold_pending(). */
+void fv_unhold_later(struct fv_self *self, uint64_t id);
+void fv_unhold_pending(struct fv_self *self);
+/* Counted holds: those of containers and of processes other than the home. */
+bool fv_shared_acquire(struct fv_self *self, uint64_t id, uint64_t *record);
+void fv_shared_release(struct fv_self *self, uint64_t id, uint64_t *record);
+void fv_holds_fini(void);
+uint32_t fv_holds_count(void);
+
+/* --- recovery (sweep.c), by the supervisor --------------------------------------------------- */
+struct fv_verdict { /* why a process died */
+    int      code;         /* FEVER_ECRASHED or FEVER_ETASKTIMEOUT */
+    int      signal, exit_status, pid, worker;
+    uint64_t fault_address;
+    uint64_t blamed;       /* ref of the task that is charged; 0: the innermost one */
+    bool     innocent;     /* nobody is charged */
+};
+void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why);
+/* Looks after slots whose home has died; true while there are any. */
+bool fv_sweep_adopted(struct fv_self *self);
+/* Tries again to put right counts that may be too high; true while there are any. */
+bool fv_sweep_recounts(struct fv_self *self);
+void fv_sweep_rehint(struct fv_self *self);
+
+/* --- checks (validate.c) --------------------------------------------------------------------- */
+/* At rest: every count, block and slot accounted for.  Number of violations. */
+int  fv_validate(FILE *stream, bool expect_empty);
+
+#endif

@@ -1,0 +1,107 @@
+/* core/validate.c: are the books of the segment right?  For tests, chaos runs and `fever status --check`.
+ *
+ * Run at rest: nothing is submitted, running or being freed.  Reads only.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/task.h"
+
+struct check {
+    FILE    *stream;
+    int      bad;
+    uint32_t *counted; /* records of holds, by slot */
+    uint64_t blocks_used;
+};
+
+#define BAD(c, ...) \
+    do { \
+        if ((c)->stream != NULL && (c)->bad < 50) \
+            fprintf((c)->stream, "validate: " __VA_ARGS__); \
+        (c)->bad++; \
+    } while (0)
+
+static const char *const state_text[] = {
+#define FV_X(name, text) text,
+    FV_STATES(FV_X)
+#undef FV_X
+};
+
+static void record(struct check *c, uint64_t id, const char *by, uint32_t who) {
+    uint32_t index = 0;
+    uint64_t t = 0;
+    if (id == 0)
+        return;
+    if (fv_ref_check(id, &index, &t) < 0)
+        BAD(c, "%s %u holds slot %u gen %u, which is gone\n", by, who, fv_ref_index(id), fv_ref_gen(id));
+    else
+        c->counted[index]++;
+}
+
+static void check_block(void *arg, uint64_t offset, uint64_t bytes, uint32_t index, uint32_t gen) {
+    struct check *c = arg;
+    c->blocks_used++;
+    if (index == FV_NO_ROOT) {
+        BAD(c, "chunk at %#llx is being claimed by slot %u\n", (unsigned long long)offset, gen);
+        return;
+    }
+    const struct fv_task *t = fv_task(index);
+    uint64_t w = fv_load_acquire_64(&t->truth);
+    if (fv_truth_gen(w) != gen || fv_truth_state(w) == FV_FREE) {
+        BAD(c, "block at %#llx (%llu bytes) leaks: its root %u gen %u is %s gen %u\n", (unsigned long long)offset,
+            (unsigned long long)bytes, index, gen, state_text[fv_truth_state(w) % FV_N_STATES], fv_truth_gen(w));
+        return;
+    }
+    const struct fv_span *a = (const struct fv_span *)t->args, *r = (const struct fv_span *)t->result;
+    bool extent = bytes == FV_CHUNK_BYTES;
+#define INSIDE(s) (extent ? offset >= (s)->offset / FV_CHUNK_BYTES * FV_CHUNK_BYTES && offset < (s)->offset + (s)->bytes : offset == (s)->offset)
+    if (!((t->x & FV_X_ARGS_BLOCK && INSIDE(a)) || (t->x & FV_X_RESULT_BLOCK && INSIDE(r)) ||
+          (t->x & FV_X_FAILURE && ((const struct fv_failure *)t->result)->error == offset)))
+        BAD(c, "block at %#llx leaks: its root %u does not refer to it\n", (unsigned long long)offset, index);
+}
+
+int fv_validate(FILE *stream, bool expect_empty) {
+    struct check c = {.stream = stream};
+    size_t n = (size_t)fv_map.seg->n_procs << fv_map.shift;
+    c.counted = calloc(n, sizeof *c.counted);
+    if (c.counted == NULL)
+        return 1;
+    FV_EACH_ACTIVE(p) {
+        struct fv_proc *proc = fv_proc(p);
+        if (proc->intent != 0 || proc->registering != 0)
+            BAD(&c, "slot %u is in the middle of a change\n", p);
+        if (proc->holds_open)
+            for (uint32_t i = 0; i < FV_HOLDS_MAX; i++)
+                record(&c, fv_holds_of(p)[i], "process slot", p);
+        for (uint32_t i = p << fv_map.shift, e = i + proc->slab_limit; i < e; i++) {
+            uint64_t t = fv_load_acquire_64(&fv_task(i)->truth), k;
+            if (fv_truth_state(t) == FV_FREE)
+                continue;
+            uint64_t *nested = fv_task_nested(i, t, &k);
+            for (uint64_t j = 0; nested != NULL && j < k; j++)
+                record(&c, nested[j], "container", i);
+        }
+    }
+    FV_EACH_ACTIVE(p)
+        for (uint32_t i = p << fv_map.shift, e = i + fv_proc(p)->slab_limit; i < e; i++) {
+            uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
+            unsigned s = fv_truth_state(t);
+            uint32_t count = t & FV_SHARED ? (uint32_t)(fv_load_acquire_64(&fv_cold(i)->count) >> 32) : 0;
+            if (s >= FV_N_STATES)
+                BAD(&c, "slot %u: no such state: %#llx\n", i, (unsigned long long)t);
+            else if (s == FV_READY || s == FV_RUN || s == FV_BLOCKED || s == FV_DYING)
+                BAD(&c, "slot %u gen %u is still %s (owner %u)\n", i, fv_truth_gen(t), state_text[s], fv_truth_owner(t));
+            else if (s == FV_FREE ? false : !(t & FV_HELD) && count == 0 && !(fv_task(i)->x & (FV_X_REFS | FV_X_GROUP)))
+                BAD(&c, "slot %u gen %u is %s and nobody holds it\n", i, fv_truth_gen(t), state_text[s]);
+            else if (expect_empty && s != FV_FREE)
+                BAD(&c, "slot %u gen %u is %s: flags %#x, count %u, x %#x\n", i, fv_truth_gen(t), state_text[s], fv_truth_flags(t), count,
+                    fv_task(i)->x);
+            if (s != FV_FREE && count != c.counted[i])
+                BAD(&c, "slot %u: count %u, but %u records\n", i, count, c.counted[i]);
+        }
+    fv_arena_walk(FV_NO_PROC, check_block, &c);
+    if (expect_empty && c.blocks_used != 0)
+        BAD(&c, "%llu blocks are in use\n", (unsigned long long)c.blocks_used);
+    free(c.counted);
+    return c.bad;
+}

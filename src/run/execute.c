@@ -1,0 +1,171 @@
+/* run/execute.c: runs the body of a claimed task and publishes what came of it.
+ *
+ * Run by workers, and by the driver with FEVER_INLINE=1.  Writes the task slot that it owns (RUN), its own `now`
+ * line, blocks of its own heap.  Dies here: the task is RUN by the dead; the sweep frees what its result
+ * holds and repeats or fails it.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "core/task.h"
+#include "run/runtime.h"
+
+void fv_own_add(struct fv_self *self, uint64_t id) {
+    if (self->n_own == self->room_own) {
+        uint32_t  room = self->room_own ? self->room_own * 2 : 256;
+        uint64_t *p = realloc(self->own, room * sizeof *p);
+        if (p == NULL)
+            return; /* released when the worker ends */
+        self->own = p, self->room_own = room;
+    }
+    self->own[self->n_own++] = id;
+}
+
+void fv_own_remove(struct fv_self *self, uint64_t id) {
+    for (uint32_t i = self->n_own; i-- > self->own_base;)
+        if (self->own[i] == id) {
+            self->own[i] = self->own[--self->n_own];
+            return;
+        }
+}
+
+static void release_own(struct fv_self *self, uint32_t base) {
+    while (self->n_own > base)
+        fv_unhold(self, self->own[--self->n_own]);
+}
+
+static void fail(struct fv_self *self, uint32_t index, int code, const char *text) {
+    struct fever_error e;
+    struct fv_task    *task = fv_task(index);
+    fv_error_describe(&e, task->def, code);
+    e.attempt = fv_truth_attempt(fv_load_relaxed_64(&task->truth)) + 1;
+    e.worker = self->is_worker ? (int)self->proc->number : -1;
+    e.worker_pid = (int)self->proc->pid;
+    if (code == FEVER_EAPP)
+        e.app_code = self->app_code;
+    if (text != NULL)
+        snprintf(e.text, sizeof e.text, "%s", text);
+    fv_task_set_failure(self, index, &e);
+    fv_task_complete(self, index, FV_FAIL);
+}
+
+static void fail_like(struct fv_self *self, uint32_t index, uint32_t dependency) {
+    struct fever_error e;
+    fv_task_get_error(dependency, &e);
+    fv_task_set_failure(self, index, &e);
+    fv_task_complete(self, index, FV_FAIL);
+}
+
+/* A result that contains refs: moved to a block with a tail of holds.  bytes of it stand at result. */
+static int keep_refs(struct fv_self *self, uint32_t index, const void *result, uint64_t bytes) {
+    struct fv_task *task = fv_task(index);
+    uint32_t        gen = fv_truth_gen(fv_load_relaxed_64(&task->truth)), n = 0, i;
+    uint64_t        t = 0, id;
+    for (uint64_t at = 0; at + 8 <= bytes; at += 8) {
+        memcpy(&id, (const char *)result + at, 8);
+        n += fv_ref_tagged(id) && fv_ref_check(id, &i, &t) == 0;
+    }
+    if (n == 0)
+        return 0;
+    uint64_t head = (bytes + 7) & ~7ull, offset = fv_arena_alloc(&self->heap, index, gen, head + 8 + 8ull * n);
+    if (offset == 0)
+        return -FEVER_ESTOREFULL;
+    memcpy(fv_at(offset), result, bytes);
+    uint64_t *tail = (uint64_t *)((char *)fv_at(offset) + head);
+    memset(tail, 0, 8 + 8ull * n);
+    tail[0] = n;
+    struct fv_span old = *(struct fv_span *)task->result, span = {offset, bytes};
+    bool           had = task->x & FV_X_RESULT_BLOCK;
+    memcpy(task->result, &span, sizeof span);
+    fv_or_8(&task->x, FV_X_RESULT_BLOCK | FV_X_NESTED);
+    if (had)
+        fv_arena_free(&self->heap, old.offset, old.bytes, index, gen);
+    for (uint64_t at = 0, k = 0; at + 8 <= bytes && k < n; at += 8) {
+        memcpy(&id, (const char *)fv_at(offset) + at, 8);
+        if (fv_ref_tagged(id) && fv_ref_check(id, &i, &t) == 0 && fv_shared_acquire(self, id, &tail[1 + k]))
+            k++;
+    }
+    return 0;
+}
+
+void fv_execute(struct fv_self *self, uint32_t index) {
+    struct fv_task         *task = fv_task(index);
+    struct fv_proc         *proc = self->proc;
+    const struct fever_def *def = fv_defs[task->def];
+    uint64_t                truth = fv_load_relaxed_64(&task->truth);
+    /* what an outer body on this stack had there */
+    uint64_t outer = proc->current, outer_deadline = proc->deadline_ns, outer_deadline_task = proc->deadline_task;
+    uint32_t outer_running = self->running, outer_base = self->own_base;
+    bool     outer_failed = self->failed;
+
+    if (FV_UNLIKELY(task->x & FV_X_REFS)) {
+        uint32_t failed = 0;
+        int      rc = fv_task_resolve(self, index, &failed);
+        if (rc == 0)
+            return; /* somebody else's by now */
+        if (rc == -1) {
+            fail_like(self, index, failed);
+            return;
+        }
+        if (rc < 0) {
+            fail(self, index, FEVER_ENULL, "an argument is not a ref but an error");
+            return;
+        }
+    }
+    fv_store_relaxed_64(&proc->current, fv_ref_make(index, fv_truth_gen(truth)));
+    self->running = index + 1;
+    self->own_base = self->n_own;
+    self->failed = false;
+    if (FV_UNLIKELY(task->x & FV_X_OPTIONS && fv_cold(index)->timeout_ns != 0)) {
+        uint64_t at = fv_now_ns() + fv_cold(index)->timeout_ns;
+        if (outer_deadline == 0 || at < outer_deadline) {
+            fv_store_relaxed_64(&proc->deadline_task, proc->current);
+            /* ORDER tick (seq_cst): the deadline before tick_wanted is read.  Pairs with tick (seq_cst) in the supervisor,
+             * which clears tick_wanted before it looks for deadlines a last time. */
+            fv_fas_64(&proc->deadline_ns, at);
+            if (!fv_load_relaxed_32(&fv_map.seg->tick_wanted)) {
+                fv_store_release_32(&fv_map.seg->tick_wanted, 1);
+                fv_supervisor_ring();
+            }
+        }
+    }
+
+    uint64_t bytes = def->result_bytes;
+    int      rc = 0;
+    bool     may_refs = bytes >= 8 && (def->result_type == 16 || def->result_type == 255);
+    if (FV_LIKELY(bytes <= FV_INLINE_RESULT)) {
+        task->result_bytes = (uint32_t)bytes;
+        def->run(fv_task_args(task), task->result);
+        if (FV_UNLIKELY(may_refs) && !self->failed)
+            rc = keep_refs(self, index, task->result, bytes);
+    } else {
+        uint64_t offset = fv_arena_alloc(&self->heap, index, fv_truth_gen(truth), bytes);
+        if (offset == 0) {
+            rc = -FEVER_ESTOREFULL;
+        } else {
+            struct fv_span span = {offset, bytes};
+            memcpy(task->result, &span, sizeof span);
+            fv_or_8(&task->x, FV_X_RESULT_BLOCK); /* after the span: the sweep frees it by that */
+            def->run(fv_task_args(task), fv_at(offset));
+            if (may_refs && !self->failed)
+                rc = keep_refs(self, index, fv_at(offset), bytes);
+        }
+    }
+    if (FV_UNLIKELY(self->n_own > self->own_base))
+        release_own(self, self->own_base);
+    bool failed = self->failed;
+    fv_store_relaxed_64(&proc->current, outer);
+    if (FV_UNLIKELY(proc->deadline_ns != outer_deadline)) {
+        fv_store_release_64(&proc->deadline_ns, outer_deadline);
+        fv_store_relaxed_64(&proc->deadline_task, outer_deadline_task);
+    }
+    self->running = outer_running;
+    self->own_base = outer_base;
+    self->failed = outer_failed;
+    if (FV_UNLIKELY(failed))
+        fail(self, index, FEVER_EAPP, self->fail_text);
+    else if (FV_UNLIKELY(rc < 0))
+        fail(self, index, -rc, NULL);
+    else
+        fv_task_complete(self, index, FV_DONE);
+}

@@ -1,0 +1,49 @@
+/* run/runtime.h: the runtime as this process knows it: shared by driver, supervisor and workers.
+ *
+ * Set by fever_init() before the fork, so that supervisor and workers inherit it.
+ */
+#ifndef FV_RUN_RUNTIME_H
+#define FV_RUN_RUNTIME_H
+
+#include <sys/types.h>
+
+#include "base/options.h"
+#include "core/self.h"
+#include "plat/topo.h"
+
+struct fv_runtime {
+    struct fv_options options;
+    struct fv_topo    topo;
+    int               bell_fd;        /* eventfd: wakes the supervisor */
+    int               supervisor_fd;  /* driver: pidfd of the supervisor */
+    pid_t             driver_pid, supervisor_pid;
+    uint64_t          driver_start;
+    uint32_t          n_workers, n_worker_slots; /* worker slots are 1 .. n_worker_slots, the last max_spares for spares */
+    void            (*hook)(void *);
+    void             *hook_arg;
+};
+extern struct fv_runtime fv_rt;
+/* 0: no runtime; else changes with every fever_init(). */
+extern uint64_t fv_epoch;
+
+/* Wakes the supervisor (any process). */
+void fv_supervisor_ring(void);
+
+/* run/supervisor.c: the grandchild's main.  ready_fd: closed when it has nothing more to say. */
+__attribute__((noreturn)) void fv_supervisor_main(void);
+/* run/worker.c: the main of a worker or spare in process slot `slot`. */
+__attribute__((noreturn)) void fv_worker_main(uint32_t slot, uint32_t patron);
+
+/* run/execute.c: runs a task that self has claimed, to its end. */
+void fv_execute(struct fv_self *self, uint32_t index);
+/* A body took a ref: it is released at the body's end. */
+void fv_own_add(struct fv_self *self, uint64_t id);
+/* It released it before. */
+void fv_own_remove(struct fv_self *self, uint64_t id);
+/* Finds and runs one task; false when there is none.  deep: also what others have in their batches. */
+bool fv_worker_step(struct fv_self *self, bool deep);
+/* A body waits: lets a spare stand in, and takes that back.  -FEVER_EDEPTH when there is none to be had. */
+void fv_worker_block(struct fv_self *self, uint64_t ref);
+void fv_worker_unblock(struct fv_self *self);
+
+#endif

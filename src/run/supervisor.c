@@ -1,0 +1,362 @@
+/* run/supervisor.c: keeps the processes of a runtime: forks them, reaps them, sweeps after them, ends with the driver.
+ *
+ * Run by the supervisor, the driver's grandchild: one thread, an event loop, never on the path of a task.  Its truth
+ * (pids, restarts, verdicts) is private.  Writes identities of process slots, counters of its own slot, and
+ * what core/sweep.c writes.  Dies here: workers die with it (parent-death signal), waits in the driver
+ * return -FEVER_ERUNTIME.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/task.h"
+#include "plat/futex.h"
+#include "plat/process.h"
+#include "run/control.h"
+#include "run/event.h"
+#include "run/runtime.h"
+
+#define TICK_NS        2000000ull   /* while somebody runs with a deadline */
+#define SLOW_TICK_NS   10000000ull  /* while a recovery is unfinished */
+#define QUIET_NS       200000000ull /* no deadline for so long: the tick ends */
+#define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
+#define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
+
+enum child_state { CHILD_NONE, CHILD_RUNS, CHILD_KILLED_FOR_TIME, CHILD_WAITS_FOR_RESPAWN };
+
+struct child {
+    enum child_state state;
+    pid_t            pid;
+    uint64_t         started_ns;
+    uint64_t         respawn_ns;   /* not before */
+    uint32_t         quick_deaths; /* in a row */
+    uint64_t         blamed;       /* KILLED_FOR_TIME: the task whose time was up */
+};
+
+static struct fv_self  sup;
+static struct child   *child; /* by process slot */
+static struct fv_loop *loop;
+static int             signal_fd = -1, driver_fd = -1;
+static uint64_t        last_deadline_ns;
+static bool            ending;
+
+static void arm_tick(void);
+
+/* ------------------------------------------------------------------------------------------------ children */
+
+static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
+    struct fv_proc *p = fv_proc(slot);
+    struct child   *c = &child[slot];
+    uint32_t        i = (slot - 1) % (uint32_t)FV_MAX(fv_rt.topo.n_allowed, 1);
+    if (fv_segment_open_slot(slot) < 0) {
+        fv_warn("no shared memory for worker %u", slot - 1);
+        return false;
+    }
+    p->number = slot - 1;
+    p->cpu = fv_rt.options.pin && fv_rt.topo.n_allowed > 0 ? fv_rt.topo.cpus[i] : -1;
+    if (role == FV_ROLE_SPARE && patron != 0)
+        p->cpu = fv_proc(patron - 1)->cpu;
+    p->patron = patron;
+    p->wait_reason = FV_WAIT_START;
+    fv_store_release_32(&p->role, role);
+    fv_bit_set(fv_map.seg->active, slot);
+    pid_t me = getpid(), pid = fork();
+    if (pid < 0) {
+        fv_warn("cannot fork worker %u: %s", slot - 1, strerror(errno));
+        return false;
+    }
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != me)
+            _exit(0);
+        fv_loop_forget_in_child(loop);
+        int keep[] = {fv_map.fd, fv_rt.bell_fd};
+        fv_process_close_from(keep, 2);
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        char name[16];
+        snprintf(name, sizeof name, role == FV_ROLE_SPARE ? "fever-s%u" : "fever-w%u", slot - 1);
+        prctl(PR_SET_NAME, name);
+        fv_worker_main(slot, patron);
+    }
+    c->state = CHILD_RUNS;
+    c->pid = pid;
+    c->started_ns = fv_now_ns();
+    c->blamed = 0;
+    p->pid = (uint32_t)pid;
+    return true;
+}
+
+static void respawn(uint32_t slot) {
+    struct child *c = &child[slot];
+    if (fv_now_ns() < c->respawn_ns || !spawn(slot, fv_proc(slot)->role, 0)) {
+        c->state = CHILD_WAITS_FOR_RESPAWN;
+        c->respawn_ns = FV_MAX(c->respawn_ns, fv_now_ns() + RESPAWN_NS);
+    } else {
+        fv_proc(slot)->restarts++;
+    }
+}
+
+static void buried(uint32_t slot, int status) {
+    struct fv_proc *p = fv_proc(slot);
+    struct child   *c = &child[slot];
+    uint64_t        begin = fv_now_ns();
+    struct fv_verdict why = {.code = FEVER_ECRASHED, .pid = c->pid, .worker = (int)p->number};
+    if (WIFSIGNALED(status))
+        why.signal = WTERMSIG(status);
+    else
+        why.exit_status = WEXITSTATUS(status);
+    if (why.signal != 0 && p->fault_signal == (uint32_t)why.signal)
+        why.fault_address = p->fault_address;
+    if (c->state == CHILD_KILLED_FOR_TIME) {
+        uint32_t index = fv_ref_index(c->blamed);
+        uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
+        why.code = FEVER_ETASKTIMEOUT;
+        why.blamed = c->blamed;
+        /* it ended in time after all: what ran instead is not to blame */
+        why.innocent = fv_truth_gen(t) != fv_ref_gen(c->blamed) || fv_truth_state(t) != FV_RUN || fv_truth_owner(t) != slot;
+    }
+    bool quick = begin - c->started_ns < RESPAWN_NS && p->current == 0;
+    c->quick_deaths = quick ? c->quick_deaths + 1 : 0;
+    c->respawn_ns = c->quick_deaths > 3 ? begin + (RESPAWN_NS << FV_MIN(c->quick_deaths, 9u)) : 0;
+    c->state = CHILD_NONE;
+    c->pid = 0;
+    if (ending)
+        return;
+    fv_map.seg->deaths++;
+    fv_sweep(&sup, slot, &why);
+    fv_map.seg->sweep_ns_last = fv_now_ns() - begin;
+    respawn(slot);
+    arm_tick();
+}
+
+static void reap_all(void) {
+    int   status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+            if (child[s].pid == pid) {
+                buried(s, status);
+                break;
+            }
+}
+
+/* ------------------------------------------------------------------------------------------------ the end */
+
+/* Children of task code that outlived their parents are ours now: end them too. */
+static void kill_descendants(void) {
+    char path[64], line[4096];
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    for (int round = 0; round < 50; round++) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
+        if (fd >= 0)
+            close(fd);
+        if (n <= 0)
+            return;
+        line[n] = '\0';
+        for (char *s = line, *save; (s = strtok_r(s, " ", &save)) != NULL; s = NULL)
+            kill((pid_t)atoi(s), SIGKILL);
+        while (waitpid(-1, NULL, 0) > 0)
+            ;
+    }
+}
+
+__attribute__((noreturn)) static void end(bool farewell) {
+    ending = true;
+    fv_store_release_32(&fv_map.seg->state, FV_STOPPING);
+    fv_bell_ring_all();
+    for (uint64_t until = fv_now_ns() + (farewell ? FAREWELL_NS : 0);;) {
+        bool any = false;
+        reap_all();
+        for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+            any |= child[s].pid != 0;
+        if (!any || fv_now_ns() >= until)
+            break;
+        struct pollfd p = {.fd = signal_fd, .events = POLLIN};
+        poll(&p, 1, 1);
+        struct signalfd_siginfo info;
+        while (read(signal_fd, &info, sizeof info) > 0)
+            ;
+    }
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+        if (child[s].pid != 0)
+            kill(child[s].pid, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0)
+        ;
+    kill_descendants();
+    fv_store_release_32(&fv_map.seg->state, FV_GONE);
+    _exit(0);
+}
+
+/* ------------------------------------------------------------------------------------------------ events */
+
+static void on_tick(void *arg, int fd, uint32_t events) {
+    (void)arg, (void)fd, (void)events;
+    uint64_t now = fv_now_ns();
+    if (fv_load_acquire_32(&fv_map.seg->tick_wanted)) {
+        for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
+            struct fv_proc *p = fv_proc(s);
+            uint64_t        deadline = fv_load_acquire_64(&p->deadline_ns), task = fv_load_acquire_64(&p->deadline_task);
+            if (deadline == 0)
+                continue;
+            last_deadline_ns = now;
+            if (now >= deadline && child[s].state == CHILD_RUNS && fv_load_acquire_64(&p->deadline_ns) == deadline) {
+                child[s].state = CHILD_KILLED_FOR_TIME;
+                child[s].blamed = task;
+                kill(child[s].pid, SIGKILL);
+            }
+        }
+        if (now - last_deadline_ns > QUIET_NS) {
+            /* ORDER tick (seq_cst): tick_wanted off before the last look.  Pairs with tick (seq_cst) in fv_execute(). */
+            fv_fas_32(&fv_map.seg->tick_wanted, 0);
+            for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+                if (fv_load_acquire_64(&fv_proc(s)->deadline_ns) != 0)
+                    fv_store_release_32(&fv_map.seg->tick_wanted, 1);
+            last_deadline_ns = now;
+        }
+    }
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+        if (child[s].state == CHILD_WAITS_FOR_RESPAWN)
+            respawn(s);
+    if (fv_load_acquire_32(&fv_map.seg->resweep)) {
+        fv_sweep_rehint(&sup);
+        fv_bell_ring_all();
+    }
+    arm_tick();
+}
+
+static void arm_tick(void) {
+    bool slow = fv_sweep_adopted(&sup) || fv_sweep_recounts(&sup) || fv_load_acquire_32(&fv_map.seg->resweep);
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots && !slow; s++)
+        slow = child[s].state == CHILD_WAITS_FOR_RESPAWN;
+    if (fv_load_acquire_32(&fv_map.seg->tick_wanted))
+        fv_loop_timer(loop, fv_now_ns() + TICK_NS, on_tick, NULL);
+    else if (slow)
+        fv_loop_timer(loop, fv_now_ns() + SLOW_TICK_NS, on_tick, NULL);
+    else
+        fv_loop_timer(loop, 0, on_tick, NULL);
+}
+
+static void find_spare(uint32_t slot) {
+    struct fv_proc *p = fv_proc(slot);
+    if (!fv_load_acquire_32(&p->want_spare) || !fv_load_acquire_32(&p->blocked))
+        return;
+    fv_store_relaxed_32(&p->want_spare, 0);
+    for (uint32_t s = fv_rt.n_workers + 1; s <= fv_rt.n_worker_slots; s++)
+        if (child[s].state == CHILD_NONE && spawn(s, FV_ROLE_SPARE, slot + 1)) {
+            fv_map.seg->n_spares++;
+            return;
+        }
+    fv_store_release_32(&p->spare_denied, 1);
+    fv_bell_ring(p);
+}
+
+static void on_bell(void *arg, int fd, uint32_t events) {
+    uint64_t n;
+    (void)arg, (void)events;
+    if (read(fd, &n, sizeof n) < 0)
+        return;
+    if (fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
+        end(true);
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+        find_spare(s);
+    if (fv_load_acquire_32(&fv_map.seg->tick_wanted))
+        last_deadline_ns = fv_now_ns();
+    if (fv_load_acquire_32(&fv_map.seg->resweep)) {
+        fv_sweep_rehint(&sup);
+        fv_bell_ring_all();
+    }
+    arm_tick();
+}
+
+static void on_child(void *arg, int fd, uint32_t events) {
+    struct signalfd_siginfo info;
+    (void)arg, (void)events;
+    while (read(fd, &info, sizeof info) > 0)
+        ;
+    reap_all();
+}
+
+static void on_driver(void *arg, int fd, uint32_t events) {
+    (void)arg, (void)fd, (void)events;
+    end(false);
+}
+
+static void on_control(void *arg, int fd, uint32_t events) {
+    (void)arg, (void)events;
+    fv_control_serve(fd, fv_map.fd);
+}
+
+/* ------------------------------------------------------------------------------------------------ start */
+
+void fv_supervisor_main(void) {
+    fv_in_user_process = false;
+    fv_homes[FV_SUPERVISOR] = NULL;
+    setpgid(0, 0);
+    prctl(PR_SET_NAME, "fever-super");
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    int null = open("/dev/null", O_RDONLY);
+    if (null > 0) {
+        dup2(null, 0);
+        close(null);
+    }
+    int keep[] = {fv_map.fd, fv_rt.bell_fd};
+    fv_process_close_from(keep, 2);
+    struct sigaction dfl = {.sa_handler = SIG_DFL}, ign = {.sa_handler = SIG_IGN};
+    for (int s = 1; s < NSIG; s++)
+        if (s != SIGKILL && s != SIGSTOP)
+            sigaction(s, &dfl, NULL);
+    sigaction(SIGPIPE, &ign, NULL);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_SETMASK, &set, NULL);
+
+    struct fv_segment *seg = fv_map.seg;
+    child = calloc(fv_rt.n_worker_slots + 1, sizeof *child);
+    driver_fd = fv_pidfd_open(fv_rt.driver_pid);
+    signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    int listen_fd = fv_control_listen(fv_rt.driver_pid, fv_rt.driver_start);
+    if (child == NULL || driver_fd < 0 || !fv_process_alive(fv_rt.driver_pid, fv_rt.driver_start) || signal_fd < 0 ||
+        fv_loop_open(fv_rt.options.event, &loop) < 0 || fv_segment_open_slot(FV_SUPERVISOR) < 0 ||
+        fv_self_init(&sup, FV_SUPERVISOR, false) < 0)
+        _exit(1);
+    fv_self = &sup;
+    sup.proc->role = FV_ROLE_SUPERVISOR;
+    sup.proc->pid = (uint32_t)getpid();
+    sup.proc->number = FV_NO_PROC;
+    sup.proc->cpu = -1;
+    fv_bit_set(seg->active, FV_SUPERVISOR);
+    seg->is_poll = strcmp(fv_loop_name(loop), "poll") == 0;
+    if (!seg->need_fence)
+        fv_membarrier_register();
+    fv_loop_add(loop, driver_fd, POLLIN, on_driver, NULL);
+    fv_loop_add(loop, signal_fd, POLLIN, on_child, NULL);
+    fv_loop_add(loop, fv_rt.bell_fd, POLLIN, on_bell, NULL);
+    if (listen_fd >= 0)
+        fv_loop_add(loop, listen_fd, POLLIN, on_control, NULL);
+    uint32_t n = 0;
+    for (uint32_t s = 1; s <= fv_rt.n_workers; s++)
+        n += spawn(s, FV_ROLE_WORKER, 0);
+    if (n == 0)
+        _exit(2);
+    seg->supervisor_pid = (uint32_t)getpid();
+    fv_store_release_32(&seg->state, FV_UP);
+    fv_faa_32(&seg->ready_bell, 1);
+    fv_futex_wake(&seg->ready_bell, 1);
+    for (;;)
+        if (fv_loop_wait(loop) < 0 && errno != EINTR)
+            FV_ASSERT(!"the event loop works");
+}

@@ -1,0 +1,329 @@
+/* run/worker.c: the main loop of a worker: find a task, run it, spin, sleep.
+ *
+ * Run by workers and spares, each a process pinned to a CPU.  Writes its own process slot, and hints of
+ * others by taking them.  Dies here: see core/sweep.c; the supervisor forks a successor into the slot.
+ * A worker sleeps on its bell only, announced in the idle bitmap (or in `spares`).
+ */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/task.h"
+#include "plat/process.h"
+#include "run/runtime.h"
+
+#define STACK_BYTES   (256ull << 20)
+#define STACK_RESERVE (1ull << 20) /* a body in place starts only with so much left */
+#define ALT_BYTES     65536u
+
+static struct fv_self worker_self;
+static void          *alt_stack;
+
+/* ------------------------------------------------------------------------------------------------ finding work */
+
+static void run_claimed(struct fv_self *self, uint32_t index) {
+    self->last_task = index + 1;
+    fv_execute(self, index);
+}
+
+static bool try_run(struct fv_self *self, uint32_t index) {
+    if (FV_UNLIKELY(index >= fv_map.seg->n_procs << fv_map.shift) || !fv_task_claim(self, index))
+        return false;
+    run_claimed(self, index);
+    return true;
+}
+
+/* Takes a batch from the ring of p and runs it.  The batch stands in our process slot, where idle workers may help
+ * themselves: the truth word decides who runs what. */
+static bool take_batch(struct fv_self *self, uint32_t p) {
+    struct fv_proc *from = fv_proc(p), *me = self->proc;
+    if (fv_ring_length(&from->ring) == 0)
+        return false;
+    uint32_t hint[FV_BATCH], share = fv_map.seg->n_workers;
+    if (me->batch[FV_BATCH - 1] != 0) /* nested: the outer loop's batch is still in use, take one */
+        share = FV_MANY;
+    uint32_t n = fv_ring_pop_spmc(&from->ring, fv_queue_of(p), fv_map.ring_mask, hint, FV_BATCH, share);
+    if (n == 0)
+        return false;
+    fv_count(me, FV_C_batches);
+    if (n == 1)
+        return try_run(self, hint[0]) || true;
+    for (uint32_t i = 1; i < n; i++) {
+        fv_prefetch_write(fv_task(hint[i]));
+        fv_store_relaxed_32(&me->batch[i], hint[i] + 1);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        try_run(self, hint[i]);
+        if (i + 1 < n)
+            fv_store_relaxed_32(&me->batch[i + 1], 0);
+    }
+    return true;
+}
+
+static bool steal(struct fv_self *self, uint32_t p) {
+    struct fv_proc *victim = fv_proc(p);
+    if ((int64_t)(fv_load_relaxed_64(&victim->bottom) - fv_load_relaxed_64(&victim->top)) <= 0)
+        return false;
+    uint32_t hint;
+    if (!fv_deque_steal(victim, fv_queue_of(p), fv_map.ring_mask, &hint))
+        return false;
+    fv_count(self->proc, FV_C_stolen);
+    return try_run(self, hint) || true;
+}
+
+static bool from_slot(struct fv_self *self, uint32_t p) {
+    if (p == self->slot)
+        return false;
+    uint32_t role = fv_load_relaxed_32(&fv_proc(p)->role);
+    return role == FV_ROLE_WORKER || role == FV_ROLE_SPARE ? steal(self, p) : take_batch(self, p);
+}
+
+static bool from_batch(struct fv_self *self, uint32_t p) {
+    if (p == self->slot)
+        return false;
+    for (uint32_t i = FV_BATCH; i-- > 1;) {
+        uint32_t hint = fv_load_relaxed_32(&fv_proc(p)->batch[i]);
+        if (hint != 0 && fv_truth_state(fv_load_acquire_64(&fv_task(hint - 1)->truth)) == FV_READY && try_run(self, hint - 1))
+            return true;
+    }
+    return false;
+}
+
+bool fv_worker_step(struct fv_self *self, bool deep) {
+    static uint32_t last; /* where there was something the last time */
+    uint32_t        hint;
+    if (fv_deque_pop(self->proc, fv_queue_of(self->slot), fv_map.ring_mask, &hint))
+        return try_run(self, hint) || true;
+    uint32_t patron = self->proc->patron;
+    if (patron != 0 && from_slot(self, patron - 1)) /* children of the blocked come first */
+        return true;
+    if (from_slot(self, last))
+        return true;
+    /* a slot is often used again at once: its submitter need not even touch the ring */
+    if (self->last_task != 0 && fv_truth_state(fv_load_acquire_64(&fv_task(self->last_task - 1)->truth)) == FV_READY &&
+        try_run(self, self->last_task - 1))
+        return true;
+    FV_EACH_ACTIVE(p)
+        if (p != last && from_slot(self, p)) {
+            last = p;
+            return true;
+        }
+    if (deep)
+        FV_EACH_ACTIVE(p)
+            if (from_batch(self, p))
+                return true;
+    return false;
+}
+
+/* ------------------------------------------------------------------------------------------------ sleeping */
+
+static bool stopping(void) { return fv_load_acquire_32(&fv_map.seg->state) != FV_UP && fv_load_acquire_32(&fv_map.seg->state) != FV_STARTING; }
+
+static void leave(void) {
+    fflush(NULL);
+    _exit(0);
+}
+
+static void note_wait(struct fv_proc *p, unsigned reason, uint64_t ref) {
+    fv_store_relaxed_64(&p->wait_ref, ref);
+    if (reason != FV_WAIT_NOT)
+        fv_store_relaxed_64(&p->wait_since_ns, fv_now_ns());
+    fv_store_relaxed_32(&p->wait_reason, reason);
+}
+
+/* A spare whose patron goes on again: stands by until it is called. */
+static void stand_by(struct fv_self *self) {
+    struct fv_proc *p = self->proc;
+    for (;;) {
+        uint32_t patron = fv_load_acquire_32(&p->patron);
+        if (patron != 0 && fv_load_acquire_32(&fv_proc(patron - 1)->blocked))
+            break;
+        fv_store_release_32(&p->patron, 0);
+        uint32_t seen = fv_bell_read(p);
+        fv_bit_set(fv_map.seg->spares, self->slot);
+        note_wait(p, FV_WAIT_SPARE, 0);
+        if (stopping())
+            leave();
+        /* whoever claims the bit sets patron, then rings */
+        if (fv_load_acquire_32(&p->patron) == 0)
+            fv_bell_wait(p, seen, -1);
+        fv_bit_clear(fv_map.seg->spares, self->slot);
+    }
+    note_wait(p, FV_WAIT_NOT, 0);
+}
+
+static bool should_stand_by(struct fv_self *self) {
+    struct fv_proc *p = self->proc;
+    if (p->role != FV_ROLE_SPARE)
+        return false;
+    uint32_t patron = fv_load_acquire_32(&p->patron);
+    return patron == 0 || !fv_load_acquire_32(&fv_proc(patron - 1)->blocked);
+}
+
+/* Puts hints to what is READY in the own slab and was lost on the way: a process does so before it sleeps. */
+static void loop(struct fv_self *self) {
+    struct fv_proc *p = self->proc;
+    uint64_t        idle_since = 0;
+    uint64_t        spin_ns = fv_map.seg->spin_ns;
+    for (;;) {
+        if (FV_UNLIKELY(should_stand_by(self)))
+            stand_by(self);
+        if (fv_worker_step(self, false)) {
+            idle_since = 0;
+            continue;
+        }
+        if (FV_UNLIKELY(self->call_supervisor)) {
+            self->call_supervisor = false;
+            fv_supervisor_ring();
+        }
+        if (FV_UNLIKELY(stopping()))
+            leave();
+        if (idle_since == 0) {
+            idle_since = fv_now_ns();
+            fv_home_reap(self);
+        }
+        bool found = false;
+        for (int i = 0; i < 64 && !found; i++) {
+            fv_pause();
+            found = fv_worker_step(self, false);
+        }
+        if (found) {
+            idle_since = 0;
+            continue;
+        }
+        if (fv_worker_step(self, true)) { /* nothing for a while: look into others' batches too */
+            idle_since = 0;
+            continue;
+        }
+        if (fv_map.seg->oversubscribed)
+            sched_yield();
+        if (fv_now_ns() - idle_since < spin_ns)
+            continue;
+        uint32_t seen = fv_bell_read(p);
+        fv_bell_idle_set(self->slot);
+        fv_bell_barrier();
+        if (!fv_worker_step(self, true) && !stopping() && !should_stand_by(self)) {
+            note_wait(p, FV_WAIT_IDLE, 0);
+            fv_bell_wait(p, seen, -1);
+            note_wait(p, FV_WAIT_NOT, 0);
+        }
+        fv_bell_idle_clear(self->slot);
+        idle_since = 0;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ blocking in a body */
+
+void fv_worker_block(struct fv_self *self, uint64_t ref) {
+    struct fv_proc    *p = self->proc;
+    struct fv_segment *s = fv_map.seg;
+    fv_store_relaxed_32(&p->spare_denied, 0);
+    note_wait(p, FV_WAIT_GET, ref);
+    fv_store_release_32(&p->blocked, 1);
+    for (uint32_t w = 0; w < (s->n_procs + 63) / 64; w++)
+        for (uint64_t b = fv_load_relaxed_64(&s->spares[w]); b != 0; b &= b - 1) {
+            uint32_t q = w * 64 + (uint32_t)__builtin_ctzll(b);
+            if (fv_bit_claim(s->spares, q)) {
+                fv_store_release_32(&fv_proc(q)->patron, self->slot + 1);
+                fv_bell_ring(fv_proc(q));
+                return;
+            }
+        }
+    fv_store_release_32(&p->want_spare, 1);
+    fv_supervisor_ring();
+}
+
+void fv_worker_unblock(struct fv_self *self) {
+    fv_store_release_32(&self->proc->blocked, 0);
+    fv_store_relaxed_32(&self->proc->want_spare, 0);
+    note_wait(self->proc, FV_WAIT_NOT, 0);
+}
+
+/* ------------------------------------------------------------------------------------------------ start and death */
+
+static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
+
+/* Leaves word of what happened, then dies of it. */
+static void on_fatal(int sig, siginfo_t *info, void *context) {
+    struct fv_proc *p = worker_self.proc;
+    (void)context;
+    if (p != NULL) {
+        p->fault_task = p->current;
+        p->fault_code = (uint32_t)info->si_code;
+        p->fault_address = sig == SIGABRT || sig == SIGTRAP || info->si_code <= 0 ? 0 : (uint64_t)(uintptr_t)info->si_addr;
+        fv_store_release_32(&p->fault_signal, (uint32_t)sig);
+    }
+    struct sigaction sa = {.sa_handler = SIG_DFL};
+    sigaction(sig, &sa, NULL);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, sig);
+    raise(sig);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    _exit(128 + sig);
+}
+
+static void catch_fatal(void) {
+    stack_t alt = {.ss_size = ALT_BYTES};
+    alt.ss_sp = alt_stack = malloc(ALT_BYTES);
+    if (alt_stack == NULL || sigaltstack(&alt, NULL) < 0)
+        return;
+    for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++) {
+        struct sigaction sa = {.sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+        sigfillset(&sa.sa_mask);
+        sigaction(fatal[i], &sa, NULL);
+    }
+}
+
+static void body_main(void) {
+    loop(&worker_self);
+    _exit(0);
+}
+
+void fv_worker_main(uint32_t slot, uint32_t patron) {
+    struct fv_self *self = &worker_self;
+    struct fv_proc *p = fv_proc(slot);
+    fv_homes[FV_SUPERVISOR] = NULL;
+    if (fv_self_init(self, slot, true) < 0)
+        _exit(126);
+    fv_self = self;
+    p->pid = (uint32_t)getpid();
+    p->tid = p->pid;
+    p->started_ns = fv_now_ns();
+    (void)patron;
+    if (p->cpu >= 0)
+        fv_topo_pin_self(p->cpu);
+    if (!fv_map.seg->need_fence)
+        fv_membarrier_register();
+    madvise(fv_map.base, fv_map.seg->bytes, MADV_DONTFORK);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    catch_fatal();
+    if (fv_rt.hook != NULL)
+        fv_rt.hook(fv_rt.hook_arg);
+    note_wait(p, FV_WAIT_NOT, 0);
+    /* bodies run on a stack of their own: large, guarded, touched only as far as it is used */
+    char *stack = mmap(NULL, STACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (stack != MAP_FAILED && mprotect(stack + 65536, STACK_BYTES - 65536, PROT_READ | PROT_WRITE) == 0) {
+        static ucontext_t here, there;
+        getcontext(&there);
+        there.uc_stack.ss_sp = stack + 65536;
+        there.uc_stack.ss_size = STACK_BYTES - 65536;
+        there.uc_link = NULL;
+        makecontext(&there, body_main, 0);
+        self->stack_low = stack + 65536 + STACK_RESERVE;
+        swapcontext(&here, &there);
+    }
+    self->stack_low = (char *)__builtin_frame_address(0) - (4 << 20); /* the ordinary stack, then */
+    loop(self);
+    _exit(0);
+}

@@ -1,0 +1,333 @@
+/* shm/layout.h: the shared segment, byte by byte.
+ *
+ * Read by every process of the runtime and, read-only, by the tools.  The segment is laid out once by
+ * fv_segment_format() and mapped before the first fork, so that it has one address everywhere; all the
+ * same only offsets and slot numbers are stored in it.
+ *
+ *   header | process slots | task slots, hot | task slots, cold | rings | deques | hold tables |
+ *   chunk words | chunk backing | data area (chunks of 64 KiB)
+ *
+ * Everything that is big is an array over process slots, and only the part that a slot's owner uses is
+ * ever allocated (fv_segment_grow_slab).  Truth words are marked TRUTH; all else is a hint or a
+ * single-writer fact.  doc/layout.md says the same for people.
+ */
+#ifndef FV_SHM_LAYOUT_H
+#define FV_SHM_LAYOUT_H
+
+#include <ck_ring.h>
+#include <stdint.h>
+
+#include "base/base.h"
+
+#define FV_MAGIC          0x4645564552303031ull /* "FEVER001" */
+#define FV_LAYOUT_VERSION 1u
+
+#define FV_MAX_PROCS      4096u
+#define FV_SLAB_BITS      16u
+#define FV_SLAB_MAX       (1u << FV_SLAB_BITS) /* task slots per process slot, at most */
+#define FV_CHUNK_BYTES    65536u
+#define FV_BATCH          8u
+#define FV_HOLDS_MAX      16384u
+#define FV_MAX_DEFS       4096u
+#define FV_NO_PROC        0xFFFFu
+#define FV_MANY           0xFFFFFFFFu
+#define FV_SUPERVISOR     0u /* process slot of the supervisor */
+
+/* ------------------------------------------------------------------------------------- truth word
+ * gen 32 | owner 16 | attempt 8 | flags 4 | state 4, of a task slot.
+ *
+ *   state    next, by whom
+ *   FREE     READY, OPEN or DONE (put) by the home, a plain release store: nobody else writes a FREE word
+ *   READY    RUN by any worker (CAS); DYING by the supervisor when the home died
+ *   RUN      DONE, FAIL, FREE (detached), BLOCKED by the owner (CAS); READY or FAIL by the supervisor
+ *            after the owner's proven death
+ *   BLOCKED  READY by whoever completes the dependency, by the registrant, or by the sweep (CAS)
+ *   OPEN     DONE or FAIL by a holder (promise) or by the creator (object) (CAS)
+ *   DONE     FREE by the home; DYING by the last holder (CAS)
+ *   FAIL     as DONE
+ *   DYING    FREE by the owner, or by the supervisor after the owner's death
+ *
+ * owner is the process slot in RUN, DYING and OPEN, and the number of registrations in BLOCKED.
+ * attempt counts the attempts charged so far.
+ */
+#define FV_STATES(X) \
+    X(FREE, "free") X(READY, "pending") X(RUN, "running") X(BLOCKED, "waiting for its arguments") X(DONE, "done") \
+    X(FAIL, "failed") X(OPEN, "open") X(DYING, "being freed")
+enum fv_state {
+#define FV_X(name, text) FV_##name,
+    FV_STATES(FV_X)
+#undef FV_X
+    FV_N_STATES
+};
+#define FV_HELD   0x10u /* the home holds the ref (at least one of its holds) */
+#define FV_WAITED 0x20u /* somebody sleeps until this completes: field waiter */
+#define FV_DEPS   0x40u /* tasks are registered in the cold line's dependents */
+#define FV_SHARED 0x80u /* processes other than the home have held it: see the cold line's count */
+#define FV_FLAGS  0xF0u
+
+static inline unsigned fv_truth_state(uint64_t t) { return (unsigned)(t & 0xF); }
+static inline unsigned fv_truth_flags(uint64_t t) { return (unsigned)(t & FV_FLAGS); }
+static inline unsigned fv_truth_attempt(uint64_t t) { return (unsigned)(t >> 8 & 0xFF); }
+static inline unsigned fv_truth_owner(uint64_t t) { return (unsigned)(t >> 16 & 0xFFFF); }
+static inline uint32_t fv_truth_gen(uint64_t t) { return (uint32_t)(t >> 32); }
+static inline uint64_t fv_truth(uint32_t gen, unsigned owner, unsigned attempt, unsigned flags, unsigned state) {
+    return (uint64_t)gen << 32 | (uint64_t)owner << 16 | (uint64_t)attempt << 8 | flags | state;
+}
+static inline uint64_t fv_truth_with(uint64_t t, unsigned owner, unsigned state) {
+    return (t & ~(uint64_t)0xFFFF000F) | (uint64_t)owner << 16 | state;
+}
+
+/* ------------------------------------------------------------------------------------- task slot
+ * One cache line for what every task needs.  A put object and a promise are task slots without a body.
+ *
+ *   field        writer                          when                       order
+ *   truth        see above                       always                     TRUTH
+ *   def .. args  the home                        while FREE                 before READY (ORDER submit)
+ *   waiter       whoever sets WAITED             before the CAS of WAITED   ORDER wait
+ *   x            home while FREE; owner adds X_RESULT_BLOCK, X_NESTED while RUN; supervisor X_ADOPTED
+ *   result ..    the owner                       while RUN (or OPEN)        before DONE/FAIL (ORDER complete)
+ *
+ * If the home dies while it fills a FREE slot nothing exists yet.  If the owner dies in RUN, the sweep
+ * frees what result holds and makes it READY again.
+ */
+enum fv_kind { FV_KIND_TASK, FV_KIND_OBJECT, FV_KIND_PROMISE };
+#define FV_X_ARGS_BLOCK   0x01u /* args = struct fv_span of an arena block with struct fv_args_tail */
+#define FV_X_RESULT_BLOCK 0x02u /* result = struct fv_span of an arena block */
+#define FV_X_REFS         0x04u /* arguments contain refs that the home holds until completion */
+#define FV_X_NESTED       0x08u /* the result block has a tail of refs that it keeps alive */
+#define FV_X_OPTIONS      0x10u /* the cold line's options are set */
+#define FV_X_ADOPTED      0x20u /* the home died: the supervisor acts as home */
+#define FV_X_GROUP        0x40u /* no ref: freed on success, collected by its home on failure */
+#define FV_X_FAILURE      0x80u /* result = struct fv_failure */
+
+#define FV_INLINE_ARGS   24u
+#define FV_INLINE_RESULT 16u
+
+struct fv_span {
+    uint64_t offset; /* of the data, from the start of the segment; 0: none */
+    uint64_t bytes;
+};
+
+struct fv_task {
+    uint64_t truth; /* TRUTH */
+    uint16_t def;   /* number of the definition */
+    uint8_t  kind;
+    uint8_t  x;     /* FV_X_... */
+    uint32_t arg_bytes;
+    uint32_t waiter;       /* hint: 1 + the process slot that sleeps, FV_MANY: several, 0: none (CAS) */
+    uint32_t result_bytes; /* of an inline result */
+    uint64_t args[FV_INLINE_ARGS / 8];
+    uint64_t result[FV_INLINE_RESULT / 8];
+} FV_ALIGNED(64);
+_Static_assert(sizeof(struct fv_task) == 64, "one line");
+
+/* The part that most tasks never touch.
+ *
+ *   count        any holder by CAS: number 32 | sequence 32.  Number of processes other than the home, and of
+ *                containers, that hold it.  TRUTH of sharing, but can be too high by one after a death, until
+ *                the supervisor has recounted it (core/sweep.c).
+ *   dependents   pushed by registrants (CAS), taken whole by the completer: node = gen 20 | index 28 | k 16,
+ *                k = 1 + number of the dependency in the dependent.  Hint, but not lost: sweep says how.
+ *   next         written by the RUN owner of the dependent before it pushes; frozen until the slot is reused
+ *   pushed       bit k: this dependent has been pushed for dependency k (RUN owner, before the push)
+ *   options      the home while FREE
+ */
+struct fv_task_cold {
+    uint64_t count;
+    uint64_t dependents;
+    uint64_t next[3];
+    uint64_t timeout_ns;
+    uint16_t max_retries;
+    uint16_t pushed;
+    uint16_t registrations;
+    uint16_t uncharged; /* supervisor: times it ran again without being charged */
+    uint64_t created_ns;
+} FV_ALIGNED(64);
+_Static_assert(sizeof(struct fv_task_cold) == 64, "one line");
+
+/* Tail of an arguments block, after the argument bytes (rounded up to 8): n_refs refs, of which the first
+ * n_deps are awaited, then n_deps words `next` and n_deps words `pushed`. */
+struct fv_args_tail {
+    uint32_t n_refs, n_deps;
+    uint64_t ref[];
+};
+
+/* How a failed task tells why, in place of the result. */
+struct fv_failure {
+    uint16_t code;  /* FEVER_E... */
+    uint16_t signal;
+    int32_t  app_code;
+    uint64_t error; /* offset of a struct fever_error in the arena, or 0 when there was no room */
+};
+_Static_assert(sizeof(struct fv_failure) == FV_INLINE_RESULT, "fits the result");
+
+/* ------------------------------------------------------------------------------------- process slot */
+enum fv_role { FV_ROLE_NONE, FV_ROLE_SUPERVISOR, FV_ROLE_DRIVER, FV_ROLE_WORKER, FV_ROLE_SPARE };
+
+/* wait reasons, shown by `fever status` */
+#define FV_WAITS(X) \
+    X(NOT, "working") X(IDLE, "idle: no task is ready") X(GET, "waits for a result") X(SLOT, "waits for a task slot") \
+    X(GROUP, "waits for a group") X(SPARE, "spare: stands by for a blocked worker") X(START, "starting")
+enum fv_wait_reason {
+#define FV_X(name, text) FV_WAIT_##name,
+    FV_WAITS(FV_X)
+#undef FV_X
+    FV_N_WAITS
+};
+
+#define FV_COUNTERS(X) \
+    X(submitted, "tasks submitted") X(done, "tasks that ended well") X(failed, "tasks that failed") \
+    X(retried, "attempts that were repeated") X(dropped, "tasks dropped before they started") \
+    X(in_place, "tasks run by the task that awaited them") X(puts, "objects put or created") \
+    X(blocked, "dependencies awaited by registration") X(stolen, "tasks taken from another worker's deque") \
+    X(parked, "times asleep") X(woken, "wake-ups sent") X(batches, "batches taken from rings") X(stale, "hints that were stale")
+enum fv_counter {
+#define FV_X(name, text) FV_C_##name,
+    FV_COUNTERS(FV_X)
+#undef FV_X
+    FV_N_COUNTERS
+};
+
+/* Process slot: one per thread of the driver, worker, spare; slot 0 is the supervisor's.
+ *
+ *   line        writer                       readers
+ *   identity    supervisor (workers), the    tools, supervisor
+ *               thread itself (driver)
+ *   bell        anyone adds 1; parked by     the owner sleeps on bell
+ *               its owner
+ *   ring        tail: owner; head: workers   workers
+ *   deque       bottom: owner; top: thieves  workers
+ *   now         owner                        supervisor (deadlines, sweep), tools
+ *   batch       owner                        idle workers
+ *   blame       owner's signal handler       supervisor after death
+ *   counters    owner                        tools; summed on demand
+ *
+ * If the owner dies the slot keeps its ring, slab and chunks; the next process in the slot goes on with them.
+ */
+struct fv_proc {
+    /* identity */
+    uint32_t role;
+    uint32_t pid;
+    uint64_t pid_start;  /* start time, guards against reuse of the pid */
+    uint32_t number;     /* worker number, as shown to people */
+    int32_t  cpu;
+    uint32_t node;
+    uint32_t slab_limit; /* task slots that are allocated: grows, never shrinks (owner) */
+    uint32_t restarts;   /* supervisor */
+    uint32_t tid;
+    uint64_t started_ns;
+    uint32_t holds_open;   /* the hold table is allocated (owner) */
+    uint32_t pad0[3];
+    /* bell */
+    uint32_t bell FV_ALIGNED(64);
+    uint32_t parked;
+    uint32_t wait_reason;
+    uint32_t spare_denied; /* supervisor: no spare to be had for the current block */
+    uint64_t wait_ref;
+    uint64_t wait_since_ns;
+    /* ring of hints: task indices */
+    ck_ring_t ring FV_ALIGNED(64);
+    /* deque of hints */
+    uint64_t top FV_ALIGNED(64);
+    uint64_t bottom FV_ALIGNED(64);
+    /* now */
+    uint64_t current FV_ALIGNED(64); /* ref of the task that runs, innermost; 0: none */
+    uint64_t deadline_ns;            /* when the task `deadline_task` is to be killed; 0: none */
+    uint64_t deadline_task;
+    uint64_t intent;                 /* ref whose count is being changed; 0: none */
+    uint64_t registering;            /* node (see dependents) that is being pushed; 0: none */
+    uint64_t notifying;              /* ref whose dependents were taken and are being told; 0: none */
+    uint32_t blocked;                /* 1: waits for a result, a spare may stand in */
+    uint32_t patron;                 /* spare: 1 + slot of the blocked worker that it stands in for; 0: none */
+    uint32_t want_spare;             /* worker asks the supervisor for a spare */
+    uint32_t depth;                  /* bodies on this stack */
+    /* batch: 1 + task index of hints taken from rings and not looked at yet */
+    uint32_t batch[FV_BATCH] FV_ALIGNED(64);
+    /* blame: written by the signal handler of a dying worker */
+    uint64_t fault_address FV_ALIGNED(64);
+    uint64_t fault_ip;
+    uint32_t fault_signal;
+    uint32_t fault_code;
+    uint64_t fault_task;
+    uint64_t pad2[4];
+    /* counters */
+    uint64_t counter[16] FV_ALIGNED(64);
+} FV_ALIGNED(64);
+_Static_assert(FV_N_COUNTERS <= 16, "room for the counters");
+_Static_assert(sizeof(struct fv_proc) % 64 == 0, "whole lines");
+
+/* ------------------------------------------------------------------------------------- arena
+ * Chunk word (TRUTH):   0 FREE
+ *                       kind 4 = SMALL  | owner 16 | class 8            blocks of one size, one owner
+ *                       kind 4 = EXTENT | root index 28 | root gen 32   part of a large block
+ * A chunk is claimed by CAS from 0; given back by its owner (SMALL) or by who frees the root (EXTENT).
+ *
+ * A SMALL chunk starts with its block words (TRUTH), one per block:
+ *                       0 free;  kind 4 = USED | root index 28 | root gen 32
+ * The root is the task slot that the block belongs to.  Allocation is a plain store by the chunk's owner, free one CAS
+ * of the exact word by anyone, so it is idempotent.  There is no other truth: a block is garbage when
+ * its root has another generation, or does not point to it (fv_arena_sweep).
+ */
+enum fv_chunk_kind { FV_CHUNK_FREE, FV_CHUNK_SMALL, FV_CHUNK_EXTENT, FV_BLOCK_USED };
+#define FV_N_CLASSES 48u
+
+/* ------------------------------------------------------------------------------------- header */
+enum fv_runtime_state { FV_STARTING = 1, FV_UP, FV_STOPPING, FV_GONE };
+
+struct fv_def_name {
+    char     name[48];
+    char     file[64];
+    uint32_t line, flags, args_bytes, result_bytes;
+};
+
+struct fv_segment {
+    uint64_t magic;
+    uint32_t layout_version;
+    uint32_t n_procs;
+    uint64_t bytes;
+    uint64_t off_procs, off_hot, off_cold, off_rings, off_deques, off_holds, off_chunks, off_backed, off_data;
+    uint32_t slab;       /* task slots per process slot, a power of two */
+    uint32_t slab_shift;
+    uint32_t n_chunks;
+    uint32_t gen_base;   /* generation of a slot's first use */
+    uint32_t n_workers;
+    uint32_t max_spares;
+    uint32_t state;      /* enum fv_runtime_state; supervisor, driver at shutdown */
+    uint32_t need_fence; /* 1: no membarrier, submitters fence */
+    uint64_t spin_ns;
+    uint32_t oversubscribed;
+    uint32_t driver_pid, supervisor_pid;
+    uint32_t is_memfd, is_poll;
+    uint32_t n_defs;
+    uint32_t n_cpus;
+    uint64_t started_ns;
+    uint64_t store_bytes;
+    char     name[48];
+    char     note[128];
+    /* written now and then */
+    uint32_t ready_bell FV_ALIGNED(64); /* supervisor, when the state changes */
+    uint32_t tick_wanted;               /* somebody runs with a deadline */
+    uint32_t resweep;
+    uint32_t n_spares;                  /* supervisor */
+    uint64_t deaths;                    /* supervisor */
+    uint64_t sweep_ns_last;
+    uint32_t backed_chunks;             /* hint: chunks with memory behind them */
+    /* hints: which slots sleep for want of work, which spares stand by, which slots are in use */
+    uint64_t idle_groups FV_ALIGNED(64); /* bit g: word g of idle may be non-zero */
+    uint64_t idle[FV_MAX_PROCS / 64] FV_ALIGNED(64);
+    uint64_t spares[FV_MAX_PROCS / 64] FV_ALIGNED(64);
+    uint64_t active[FV_MAX_PROCS / 64] FV_ALIGNED(64);
+    uint64_t taken[FV_MAX_PROCS / 64] FV_ALIGNED(64); /* TRUTH: driver slots are claimed here, by bit */
+    struct fv_def_name defs[FV_MAX_DEFS];
+};
+
+/* ------------------------------------------------------------------------------------- refs
+ * id = tag 4 | index 28 | gen 32; an error in place of a ref has tag FV_TAG_ERROR and the code below. */
+#define FV_TAG_REF   0xFull
+#define FV_TAG_ERROR 0xEull
+static inline uint64_t fv_ref_make(uint32_t index, uint32_t gen) { return FV_TAG_REF << 60 | (uint64_t)index << 32 | gen; }
+static inline uint32_t fv_ref_index(uint64_t id) { return (uint32_t)(id >> 32) & 0x0FFFFFFFu; }
+static inline uint32_t fv_ref_gen(uint64_t id) { return (uint32_t)id; }
+static inline bool     fv_ref_tagged(uint64_t id) { return id >> 60 == FV_TAG_REF; }
+
+#endif

@@ -1,0 +1,201 @@
+/* shm/segment.c: lays the segment out, maps it, and allocates its parts before they are used.
+ *
+ * Run by the driver at init (format), by owners (grow) and by the tools (attach).  A tmpfs page that cannot be
+ * had is a SIGBUS at first touch, so every part is allocated with fallocate before anybody sees it;
+ * a process that dies between the two leaves allocated, unused pages and nothing else.
+ */
+#include "shm/segment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "fever.h"
+#include "plat/shmfile.h"
+
+struct fv_map fv_map = {.fd = -1};
+
+#define FIRST_SLAB 1024u
+
+static uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
+
+static uint64_t plan_offsets(const struct fv_segment_plan *plan, struct fv_segment *s) {
+    uint64_t at = round_up(sizeof(struct fv_segment), 4096), n = plan->n_procs, tasks = n * plan->slab;
+    uint32_t n_chunks = (uint32_t)FV_MAX(plan->store_bytes / FV_CHUNK_BYTES, 1u);
+    s->off_procs = at;
+    at = round_up(at + n * sizeof(struct fv_proc), 4096);
+    s->off_hot = at;
+    at = round_up(at + tasks * sizeof(struct fv_task), 4096);
+    s->off_cold = at;
+    at = round_up(at + tasks * sizeof(struct fv_task_cold), 4096);
+    s->off_rings = at;
+    at = round_up(at + tasks * 2 * sizeof(uint32_t), 4096);
+    s->off_holds = at;
+    at = round_up(at + n * FV_HOLDS_MAX * sizeof(uint64_t), 4096);
+    s->off_chunks = at;
+    at = round_up(at + n_chunks * sizeof(uint64_t), 4096);
+    s->off_backed = at;
+    at = round_up(at + n_chunks, 2u << 20); /* data on a 2 MiB boundary, for large pages */
+    s->off_data = at;
+    s->n_chunks = n_chunks;
+    s->bytes = at + (uint64_t)n_chunks * FV_CHUNK_BYTES;
+    return s->bytes;
+}
+
+uint64_t fv_segment_bytes(const struct fv_segment_plan *plan) {
+    struct fv_segment s;
+    return plan_offsets(plan, &s);
+}
+
+static void set_map(struct fv_map *m, char *base, int fd) {
+    m->base = base;
+    m->seg = (struct fv_segment *)base;
+    m->procs = (struct fv_proc *)(base + m->seg->off_procs);
+    m->hot = (struct fv_task *)(base + m->seg->off_hot);
+    m->cold = (struct fv_task_cold *)(base + m->seg->off_cold);
+    m->chunks = (uint64_t *)(base + m->seg->off_chunks);
+    m->backed = (uint8_t *)(base + m->seg->off_backed);
+    m->shift = m->seg->slab_shift;
+    m->mask = m->seg->slab - 1;
+    m->ring_mask = 2 * m->seg->slab - 1;
+    m->fd = fd;
+}
+
+static int allocate(uint64_t offset, uint64_t bytes) {
+    if (fv_map.fd < 0)
+        return 0;
+    uint64_t end = round_up(offset + bytes, 4096);
+    offset = offset / 4096 * 4096;
+    return fv_shmfile_alloc(fv_map.fd, offset, end - offset);
+}
+
+int fv_segment_format(int fd, const struct fv_segment_plan *plan) {
+    struct fv_segment s;
+    memset(&s, 0, offsetof(struct fv_segment, ready_bell));
+    plan_offsets(plan, &s);
+    if (fd >= 0) {
+        int rc = fv_shmfile_alloc(fd, 0, offsetof(struct fv_segment, defs));
+        if (rc == 0) /* process slots and chunk tables; the slabs follow slot by slot */
+            rc = fv_shmfile_alloc(fd, s.off_procs, s.off_hot - s.off_procs);
+        if (rc == 0)
+            rc = fv_shmfile_alloc(fd, s.off_chunks, round_up(s.off_backed + s.n_chunks, 4096) - s.off_chunks);
+        if (rc < 0)
+            return rc == -ENOSPC ? -FEVER_ENOROOM : rc;
+    }
+    /* one reservation for both mappings on a 2 MiB boundary */
+    int   flags = fd >= 0 ? MAP_SHARED | MAP_NORESERVE : MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE;
+    char *area = mmap(NULL, s.bytes + (2u << 20), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (area == MAP_FAILED)
+        return -errno;
+    char *base = (char *)round_up((uint64_t)(uintptr_t)area, 2u << 20);
+    if (base > area)
+        munmap(area, (size_t)(base - area));
+    if (area + s.bytes + (2u << 20) > base + s.bytes)
+        munmap(base + s.bytes, (size_t)(area + (2u << 20) - base));
+    if (mmap(base, s.bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
+        int e = errno;
+        munmap(base, s.bytes);
+        return -e;
+    }
+    char *view = base; /* private memory: no second mapping */
+    if (fd >= 0) {
+        uint64_t data_bytes = s.bytes - s.off_data;
+        char    *ro = mmap(NULL, data_bytes + (2u << 20), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        char    *at = ro == MAP_FAILED ? ro : (char *)round_up((uint64_t)(uintptr_t)ro, 2u << 20);
+        if (ro != MAP_FAILED) {
+            if (at > ro)
+                munmap(ro, (size_t)(at - ro));
+            munmap(at + data_bytes, (size_t)(ro + (2u << 20) - at));
+        }
+        if (ro == MAP_FAILED || mmap(at, data_bytes, PROT_READ, flags | MAP_FIXED, fd, (off_t)s.off_data) == MAP_FAILED) {
+            int e = errno;
+            munmap(base, s.bytes);
+            return -e;
+        }
+        view = at - s.off_data;
+    }
+    struct fv_segment *seg = (struct fv_segment *)base;
+    memcpy(seg, &s, offsetof(struct fv_segment, ready_bell));
+    seg->magic = FV_MAGIC;
+    seg->layout_version = FV_LAYOUT_VERSION;
+    seg->n_procs = plan->n_procs;
+    seg->slab = plan->slab;
+    seg->slab_shift = (uint32_t)__builtin_ctz(plan->slab);
+    set_map(&fv_map, base, fd);
+    fv_map.view = view;
+    for (uint32_t p = 0; p < plan->n_procs; p++)
+        ck_ring_init(&fv_map.procs[p].ring, fv_map.ring_mask + 1);
+    return 0;
+}
+
+int fv_segment_attach_ro(int fd, struct fv_map *map, char *why, size_t why_bytes) {
+    struct stat st;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if ((size_t)st.st_size < sizeof(struct fv_segment)) {
+        snprintf(why, why_bytes, "not a Fever segment");
+        return -FEVER_EINVAL;
+    }
+    struct fv_segment *s = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    if (s == MAP_FAILED)
+        return -errno;
+    if (s->magic != FV_MAGIC || s->layout_version != FV_LAYOUT_VERSION || s->bytes > (uint64_t)st.st_size) {
+        snprintf(why, why_bytes, s->magic != FV_MAGIC ? "not a Fever segment"
+                                 : "the runtime has segment layout %u, this tool knows layout %u: use the tool of the same version",
+                 s->layout_version, FV_LAYOUT_VERSION);
+        munmap(s, (size_t)st.st_size);
+        return -FEVER_EINVAL;
+    }
+    memset(map, 0, sizeof *map);
+    set_map(map, (char *)s, fd);
+    return 0;
+}
+
+void fv_segment_unmap(void) {
+    if (fv_map.base == NULL)
+        return;
+    uint64_t bytes = fv_map.seg->bytes, off_data = fv_map.seg->off_data;
+    if (fv_map.view != NULL && fv_map.view != fv_map.base)
+        munmap(fv_map.view + off_data, bytes - off_data);
+    munmap(fv_map.base, bytes);
+    memset(&fv_map, 0, sizeof fv_map);
+    fv_map.fd = -1;
+}
+
+static int allocate_slab(uint32_t p, uint32_t from, uint32_t to) {
+    const struct fv_segment *s = fv_map.seg;
+    uint64_t first = ((uint64_t)p << s->slab_shift) + from, n = to - from;
+    int rc = allocate(s->off_hot + first * sizeof(struct fv_task), n * sizeof(struct fv_task));
+    return rc < 0 ? rc : allocate(s->off_cold + first * sizeof(struct fv_task_cold), n * sizeof(struct fv_task_cold));
+}
+
+int fv_segment_open_slot(uint32_t p) {
+    struct fv_proc *proc = fv_proc(p);
+    if (proc->slab_limit != 0)
+        return 0; /* used before: its memory stays */
+    uint32_t first = FV_MIN(FIRST_SLAB, fv_map.seg->slab);
+    uint64_t queue = (uint64_t)(fv_map.ring_mask + 1) * sizeof(uint32_t);
+    int rc = allocate_slab(p, 0, first);
+    if (rc == 0)
+        rc = allocate(fv_map.seg->off_rings + p * queue, queue);
+    if (rc < 0)
+        return rc;
+    fv_store_release_32(&proc->slab_limit, first);
+    return 0;
+}
+
+bool fv_segment_grow_slab(uint32_t p) {
+    struct fv_proc *proc = fv_proc(p);
+    uint32_t now = proc->slab_limit, next = FV_MIN(now * 2, fv_map.seg->slab);
+    if (next == now || allocate_slab(p, now, next) < 0)
+        return false;
+    fv_store_release_32(&proc->slab_limit, next);
+    return true;
+}
+
+int fv_segment_open_holds(uint32_t p) {
+    uint64_t bytes = FV_HOLDS_MAX * sizeof(uint64_t);
+    return allocate(fv_map.seg->off_holds + p * bytes, bytes);
+}

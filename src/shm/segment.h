@@ -1,0 +1,83 @@
+/* shm/segment.h: the segment as one process sees it.
+ *
+ * Included by everything that touches shared state.  `fv_map` is process-private; forked children
+ * inherit it, since the segment has the same address in all.
+ */
+#ifndef FV_SHM_SEGMENT_H
+#define FV_SHM_SEGMENT_H
+
+#include "base/atomic.h"
+#include "shm/layout.h"
+
+struct fv_map {
+    char                *base;  /* whole segment, read-write; tools: read-only */
+    char                *view;  /* data area once more, read-only, indexed by segment offset; NULL in tools */
+    struct fv_segment   *seg;
+    struct fv_proc      *procs;
+    struct fv_task      *hot;
+    struct fv_task_cold *cold;
+    uint64_t            *chunks;
+    uint8_t             *backed;
+    uint32_t             shift; /* task index = process slot << shift | number in its slab */
+    uint32_t             mask;
+    uint32_t             ring_mask;
+    int                  fd;    /* -1: private memory (FEVER_INLINE=1, tests in threads mode) */
+};
+extern struct fv_map fv_map;
+
+/* What the segment is to be. */
+struct fv_segment_plan {
+    uint32_t n_procs, slab;
+    uint64_t store_bytes;
+};
+
+/* Bytes of a segment of that plan. */
+uint64_t fv_segment_bytes(const struct fv_segment_plan *plan);
+/* Maps fd (or private memory for -1), formats it, and sets fv_map.  0 or -errno / -FEVER_E. */
+int  fv_segment_format(int fd, const struct fv_segment_plan *plan);
+/* Tools: maps an existing segment read-only into *map. */
+int  fv_segment_attach_ro(int fd, struct fv_map *map, char *why, size_t why_bytes);
+void fv_segment_unmap(void);
+/* Allocates what process slot p needs to start. */
+int  fv_segment_open_slot(uint32_t p);
+/* Grows p's slab (called by its owner only); false when it is at its limit or memory is out. */
+bool fv_segment_grow_slab(uint32_t p);
+/* Allocates p's hold table. */
+int  fv_segment_open_holds(uint32_t p);
+
+static inline struct fv_proc *fv_proc(uint32_t p) { return &fv_map.procs[p]; }
+static inline struct fv_task *fv_task(uint32_t index) { return &fv_map.hot[index]; }
+static inline struct fv_task_cold *fv_cold(uint32_t index) { return &fv_map.cold[index]; }
+static inline uint32_t fv_home_of(uint32_t index) { return index >> fv_map.shift; }
+static inline uint32_t *fv_queue_of(uint32_t p) {
+    return (uint32_t *)(fv_map.base + fv_map.seg->off_rings) + (size_t)p * (fv_map.ring_mask + 1);
+}
+static inline uint64_t *fv_holds_of(uint32_t p) {
+    return (uint64_t *)(fv_map.base + fv_map.seg->off_holds) + (size_t)p * FV_HOLDS_MAX;
+}
+static inline void *fv_at(uint64_t offset) { return fv_map.base + offset; }
+
+static inline void fv_count(struct fv_proc *self, enum fv_counter c) { /* single writer */
+    fv_store_relaxed_64(&self->counter[c], self->counter[c] + 1);
+}
+
+/* Bitmaps of process slots: hints, except `taken`. */
+static inline void fv_bit_set(uint64_t *map, uint32_t i) { fv_or_64(&map[i / 64], 1ull << (i % 64)); }
+static inline void fv_bit_clear(uint64_t *map, uint32_t i) { fv_and_64(&map[i / 64], ~(1ull << (i % 64))); }
+static inline bool fv_bit_test(const uint64_t *map, uint32_t i) { return fv_load_relaxed_64(&map[i / 64]) >> (i % 64) & 1; }
+/* clears the bit; true for the one caller that found it set */
+static inline bool fv_bit_claim(uint64_t *map, uint32_t i) {
+    uint64_t bit = 1ull << (i % 64), w;
+    do {
+        w = fv_load_relaxed_64(&map[i / 64]);
+        if (!(w & bit))
+            return false;
+    } while (!fv_cas_64(&map[i / 64], w, w & ~bit));
+    return true;
+}
+#define FV_EACH_ACTIVE(p) \
+    for (uint32_t fv_w_ = 0; fv_w_ < (fv_map.seg->n_procs + 63) / 64; fv_w_++) \
+        for (uint64_t fv_b_ = fv_load_relaxed_64(&fv_map.seg->active[fv_w_]); fv_b_ != 0; fv_b_ &= fv_b_ - 1) \
+            for (uint32_t p = fv_w_ * 64 + (uint32_t)__builtin_ctzll(fv_b_), fv_o_ = 1; fv_o_; fv_o_ = 0)
+
+#endif

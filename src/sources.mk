@@ -1,0 +1,37 @@
+# src/sources.mk: the library and the command line, a list per layer, lowest first.
+# Internal headers need no entry: all of src/ get into the tarball.
+
+BASE_SOURCES = src/base/base.c src/base/error.c src/base/log.c src/base/options.c
+PLAT_SOURCES = src/plat/cgroup.c src/plat/futex.c src/plat/limits.c src/plat/machine.c \
+               src/plat/process.c src/plat/shmfile.c src/plat/topo.c
+SHM_SOURCES  = src/shm/arena.c src/shm/bell.c src/shm/segment.c
+CORE_SOURCES = src/core/group.c src/core/hold.c src/core/sweep.c src/core/task.c src/core/validate.c
+RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/event_uring.c \
+               src/run/execute.c src/run/supervisor.c src/run/worker.c
+API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/submit.c
+CLI_SOURCES  = src/cli/main.c
+
+include_HEADERS += include/fever.h
+
+# All of the library with its hidden symbols in sight: for the tests and for the fever command.
+noinst_LTLIBRARIES += libfever_core.la
+libfever_core_la_SOURCES = $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(CORE_SOURCES) \
+                           $(RUN_SOURCES) $(API_SOURCES)
+libfever_core_la_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL
+libfever_core_la_LIBADD  = $(LIBURING_LIBS) $(HWLOC_LIBS)
+
+# The library that users link; only the names in libfever.map leave it.
+lib_LTLIBRARIES += libfever.la
+libfever_la_SOURCES =
+libfever_la_LIBADD  = libfever_core.la
+libfever_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(FEVER_LT_VERSION)
+if HAVE_VERSION_SCRIPT
+libfever_la_LDFLAGS += -Wl,--version-script=$(srcdir)/src/libfever.map
+EXTRA_libfever_la_DEPENDENCIES = src/libfever.map
+endif
+EXTRA_DIST += src/libfever.map $(wildcard $(srcdir)/src/*/*.h)
+
+# The command line takes from the library's archive only what it reads the segment with.
+bin_PROGRAMS += fever
+fever_SOURCES = $(CLI_SOURCES)
+fever_LDADD   = libfever_core.la

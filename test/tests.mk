@@ -1,0 +1,62 @@
+# test/tests.mk: the tests, all of them TAP.
+#
+#   C_TESTS        test/NAME, built from test/NAME.c on libfever_core.la (hidden symbols in sight)
+#   SCRIPT_TESTS   executable scripts; they find their files through top_srcdir and top_builddir
+#   TEST_HELPERS   programs that tests start, no tests themselves
+#   TEST_SUPPORT   sources that all C tests share (headers need no entry)
+#   LONG_TESTS     those of the above that `make check-crash` runs with FEVER_TEST_LONG=1
+#   TSAN_TESTS     those of C_TESTS that run in threads mode, for ThreadSanitizer
+#
+# A test called test/sub/name may add test_sub_name_SOURCES and the like, by automake's rules.
+
+C_TESTS       = test/t_base test/t_plat test/t_event
+SCRIPT_TESTS  = test/check-layers test/model/run-models
+TEST_HELPERS  =
+TEST_SUPPORT  =
+LONG_TESTS    = test/model/run-models
+TSAN_TESTS    = test/t_base
+
+check_PROGRAMS += $(C_TESTS) $(TEST_HELPERS)
+TESTS = $(SCRIPT_TESTS) $(C_TESTS)
+
+check_LTLIBRARIES += libfever_test.la
+libfever_test_la_SOURCES = $(TEST_SUPPORT)
+LDADD = libfever_test.la libfever_core.la
+
+EXTRA_DIST += $(SCRIPT_TESTS) $(wildcard $(srcdir)/test/*.h $(srcdir)/test/*/*.h) \
+              $(wildcard $(srcdir)/test/model/* $(srcdir)/test/mutants/* $(srcdir)/test/golden/*)
+
+# A test that hangs is ended, and counts as an error, after this many seconds.
+TEST_TIMEOUT = 300
+
+LOG_DRIVER   = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+LOG_COMPILER = $(TEST_WRAPPER) timeout -k 10 $(TEST_TIMEOUT)
+
+AM_TESTS_ENVIRONMENT = \
+	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
+	CC='$(CC)'; AWK='$(AWK)'; SPIN='$(SPIN)'; VALGRIND='$(VALGRIND)'; \
+	export top_srcdir top_builddir CC AWK SPIN VALGRIND;
+# Tasks that crash must die by the signal that they raised, not by a sanitizer's exit.
+if SANITIZE_ADDRESS
+AM_TESTS_ENVIRONMENT += \
+	ASAN_OPTIONS="handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0:$$ASAN_OPTIONS"; \
+	UBSAN_OPTIONS="print_stacktrace=1:$$UBSAN_OPTIONS"; \
+	export ASAN_OPTIONS UBSAN_OPTIONS;
+endif
+if SANITIZE_THREAD
+AM_TESTS_ENVIRONMENT += TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:$$TSAN_OPTIONS"; export TSAN_OPTIONS;
+endif
+
+# Builds what the tests need, in parallel, and runs none.
+check-programs: all
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(check_LTLIBRARIES) $(check_PROGRAMS)
+
+check-crash: check-programs
+	@test -n '$(LONG_TESTS)' || { echo 'LONG_TESTS is empty: nothing would be shown' >&2; exit 1; }
+	$(AM_V_at)FEVER_TEST_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LONG_TESTS)' TEST_TIMEOUT=14400
+
+check-tsan:
+	@test -n '$(TSAN_TESTS)' || { echo 'TSAN_TESTS is empty: nothing would be shown' >&2; exit 1; }
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check check_PROGRAMS='$(TSAN_TESTS)' TESTS='$(TSAN_TESTS)'
+
+.PHONY: check-programs check-crash check-tsan
