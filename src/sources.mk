@@ -9,7 +9,9 @@ CORE_SOURCES = src/core/group.c src/core/hold.c src/core/sweep.c src/core/task.c
 RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/event_uring.c \
                src/run/execute.c src/run/supervisor.c src/run/worker.c
 API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/submit.c
-CLI_SOURCES  = src/cli/main.c
+OBS_SOURCES  = src/obs/find.c src/obs/read.c
+CLI_SOURCES  = src/cli/attach.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
+               src/cli/process.c src/cli/status.c src/cli/table.c src/cli/task.c
 
 include_HEADERS += include/fever.h
 
@@ -33,5 +35,6 @@ EXTRA_DIST += src/libfever.map $(wildcard $(srcdir)/src/*/*.h)
 
 # The command line takes from the library's archive only what it reads the segment with.
 bin_PROGRAMS += fever
-fever_SOURCES = $(CLI_SOURCES)
-fever_LDADD   = libfever_core.la
+fever_SOURCES  = $(OBS_SOURCES) $(CLI_SOURCES)
+fever_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DFEVER_INTERNAL
+fever_LDADD    = libfever_core.la $(JANSSON_LIBS)

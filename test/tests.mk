@@ -10,8 +10,8 @@
 # A test called test/sub/name may add test_sub_name_SOURCES and the like, by automake's rules.
 
 C_TESTS       = test/t_base test/t_plat test/t_event
-SCRIPT_TESTS  = test/check-layers test/model/run-models
-TEST_HELPERS  =
+SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_cli test/model/run-models
+TEST_HELPERS  = test/cli_demo test/json_get
 TEST_SUPPORT  =
 LONG_TESTS    = test/model/run-models
 TSAN_TESTS    = test/t_base
@@ -22,6 +22,12 @@ TESTS = $(SCRIPT_TESTS) $(C_TESTS)
 check_LTLIBRARIES += libfever_test.la
 libfever_test_la_SOURCES = $(TEST_SUPPORT)
 LDADD = libfever_test.la libfever_core.la
+
+# what test/t_cli looks at, and with
+test_cli_demo_LDADD    = libfever.la
+test_cli_demo_LDFLAGS  = $(AM_LDFLAGS) -no-install
+test_json_get_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+test_json_get_LDADD    = $(JANSSON_LIBS)
 
 EXTRA_DIST += $(SCRIPT_TESTS) $(wildcard $(srcdir)/test/*.h $(srcdir)/test/*/*.h) \
               $(wildcard $(srcdir)/test/model/* $(srcdir)/test/mutants/* $(srcdir)/test/golden/*)

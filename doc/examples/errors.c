@@ -50,7 +50,7 @@ static void tell(const char *what, fever_ref ref)
 {
     struct fever_error error;
 
-    must(fever_wait_one(ref, FEVER_FOREVER));
+    (void)fever_wait_one(ref, FEVER_FOREVER); /* how it ended is what we are about to tell */
     must(fever_error(ref, &error));
     printf("\n%s: %s\n", what, error.code == 0 ? "no error" : fever_strerrorname(error.code));
     if (error.code != 0)

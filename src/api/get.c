@@ -11,8 +11,10 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "run/fast.h"
 
-#define SUPERVISOR_CHECK_NS  100000000ull
+#define SUPERVISOR_CHECK_NS 100000000ull
+#define SLOT_PATIENCE_NS    2000000ull
 
 uint64_t fv_deadline(double timeout_s) {
     if (!(timeout_s >= 0) || timeout_s > 1e9)
@@ -60,6 +62,8 @@ bool fv_run_in_place(struct fv_self *self, uint32_t index, uint64_t truth) {
     struct fv_task *task = fv_task(index);
     if (fv_truth_state(truth) != FV_READY || fv_truth_attempt(truth) != 0 || task->kind != FV_KIND_TASK || task->x & FV_X_OPTIONS ||
         !(fv_defs[task->def]->flags & FEVER_DEF_REENTRANT) || (char *)__builtin_frame_address(0) < self->stack_low)
+        return false;
+    if (self->again || fv_truth_owner(truth) != 0) /* it died on somebody's stack before: this time alone, so that it is charged */
         return false;
     /* its hint is often the last one of our own deque: take it along */
     struct fv_proc *p = self->proc;
@@ -158,30 +162,35 @@ int fv_wait_slot(struct fv_self *self, uint64_t *spin_until) {
             fv_pause();
         return 0;
     }
-    /* long enough: more slots, else sleep until one that is in flight is over */
-    if (fv_segment_grow_slab(self->slot)) {
-        self->cursor = self->limit;
-        self->limit = self->proc->slab_limit;
-        *spin_until = 0;
-        return 0;
-    }
+    *spin_until = 0;
     fv_home_reap(self);
+    /* Long enough: sleep until half of what is in flight is over.  If that takes long the tasks are long: then more
+     * of them may be in flight.  (A larger slab for short ones would only fall out of the cache.) */
     uint32_t base = self->slot << fv_map.shift, in_flight = FV_NO_TASK;
     for (uint32_t k = 0; k < self->limit; k++) {
         uint32_t i = (self->cursor + k) % self->limit;
-        uint64_t t = fv_load_acquire_64(&fv_task(base + i)->truth);
-        if (fv_truth_state(t) == FV_FREE) {
+        unsigned s = fv_truth_state(fv_load_acquire_64(&fv_task(base + i)->truth));
+        if (s == FV_FREE) {
             self->cursor = i;
             return 0;
         }
-        if (in_flight == FV_NO_TASK && (fv_truth_state(t) == FV_READY || fv_truth_state(t) == FV_RUN))
+        if (s == FV_READY || s == FV_RUN)
             in_flight = base + i;
+        if (in_flight != FV_NO_TASK && k >= self->limit / 2)
+            break;
     }
-    if (in_flight == FV_NO_TASK)
-        return -FEVER_ENOSLOTS; /* all are held, or wait for what is not there */
-    uint64_t t = fv_load_acquire_64(&fv_task(in_flight)->truth);
-    self->cursor = in_flight & fv_map.mask;
-    return fv_wait_complete(self, in_flight, fv_truth_gen(t), UINT64_MAX);
+    if (in_flight != FV_NO_TASK) {
+        uint64_t t = fv_load_acquire_64(&fv_task(in_flight)->truth);
+        int rc = fv_wait_complete(self, in_flight, fv_truth_gen(t), now + SLOT_PATIENCE_NS);
+        if (rc != -FEVER_ETIMEDOUT)
+            return rc;
+    }
+    if (fv_segment_grow_slab(self->slot)) {
+        self->cursor = self->limit;
+        self->limit = self->proc->slab_limit;
+        return 0;
+    }
+    return in_flight == FV_NO_TASK ? -FEVER_ENOSLOTS : 0; /* all are held, or wait for what is not there */
 }
 
 /* ------------------------------------------------------------------------------------------------ values */
@@ -244,6 +253,9 @@ int fever_take_raw(fever_ref ref, void *out, size_t bytes, unsigned type, double
     struct fv_self *self = fv_enter(&why);
     if (FV_UNLIKELY(self == NULL))
         return why;
+    if (self->is_worker && timeout_s < 0 && fv_ref_tagged(ref.id) && fv_homes[fv_home_of(fv_ref_index(ref.id)) & (FV_MAX_PROCS - 1)] == self &&
+        fv_fast_take_in_place(self, ref.id, out, bytes, type))
+        return fv_leave(self, 0);
     int rc = get_inside(self, ref.id, out, bytes, type, fv_deadline(timeout_s));
     if (rc == 0)
         rc = release_inside(self, ref.id);
@@ -490,6 +502,7 @@ int fever_fail(int app_code, const char *format, ...) {
     vsnprintf(self->fail_text, sizeof self->fail_text, format == NULL ? "" : format, ap);
     va_end(ap);
     self->app_code = app_code;
+    self->fail_code = FEVER_EAPP;
     self->failed = true;
     return 0;
 }

@@ -24,6 +24,7 @@
 #include "plat/machine.h"
 #include "plat/process.h"
 #include "plat/shmfile.h"
+#include "run/fast.h"
 
 struct fv_runtime fv_rt = {.bell_fd = -1, .supervisor_fd = -1};
 uint64_t          fv_epoch;
@@ -62,6 +63,10 @@ static int number_defs(void) {
                 return -FEVER_ENOTASK;
             fv_defs[id] = *d;
             (*d)->id = id++;
+            bool may_refs = (*d)->result_bytes >= 8 && ((*d)->result_type == 16 || (*d)->result_type == 255);
+            bool plain = (*d)->args_bytes <= FV_INLINE_ARGS && (*d)->result_bytes <= FV_INLINE_RESULT && (*d)->has_refs == 0 &&
+                         !((*d)->flags & FEVER_DEF_MAY_REFS) && !may_refs;
+            (*d)->flags = plain ? (*d)->flags | FV_DEF_PLAIN : (*d)->flags & ~FV_DEF_PLAIN;
         }
     return (int)id;
 }
@@ -90,13 +95,15 @@ void fv_supervisor_ring(void) {
             ;
 }
 
-/* In a child that the user's program forked: the segment is not mapped there (MADV_DONTFORK). */
+/* In a child that the user's program, or the body of a task, forked: the segment is not mapped there (MADV_DONTFORK). */
 static void in_forked_child(void) {
-    if (fv_epoch == 0 || !fv_in_user_process)
+    if (fv_in_user_process ? fv_epoch == 0 : fv_self == NULL || !fv_self->is_worker)
         return;
     forked_from = getppid();
     fv_epoch = 0;
-    fv_self = NULL;
+    fv_self = free_selves = NULL; /* it may start a runtime of its own: nothing of the parent's is left */
+    memset(fv_homes, 0, sizeof fv_homes);
+    pthread_mutex_init(&lock, NULL);
 }
 
 static void thread_ends(void *arg) {
@@ -205,8 +212,10 @@ static int start_supervisor(void) {
     pid_t pid = fork();
     if (pid == 0) {
         pid_t grand = fork();
-        if (grand == 0)
+        if (grand == 0) {
+            fv_self_epoch = fv_epoch = epochs + 1; /* that of the workers, too */
             fv_supervisor_main();
+        }
         _exit(grand < 0 ? 1 : 0);
     }
     fv_in_user_process = true;

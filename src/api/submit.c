@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "run/fast.h"
 
 #define MAX_REFS 65000u
 
@@ -108,6 +109,11 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
     return 0;
 }
 
+/* Checked in full, and fit for the short way. */
+static inline bool is_plain(const struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes) {
+    return def->flags & FV_DEF_PLAIN && bytes == def->args_bytes && (args != NULL || bytes == 0) && !self->is_inline;
+}
+
 int fever_submit(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options, fever_ref *ref_out) {
     int why;
     if (FV_UNLIKELY(def == NULL || ref_out == NULL))
@@ -116,7 +122,13 @@ int fever_submit(const struct fever_def *def, const void *args, size_t bytes, co
     if (FV_UNLIKELY(self == NULL))
         return why;
     uint64_t id;
-    int rc = fv_submit(self, def, args, bytes, options, FV_HELD, 0, 0, 0, &id);
+    int      rc = 0;
+    if (FV_LIKELY(options == NULL && is_plain(self, def, args, bytes) && fv_fast_submit(self, def, args, bytes, FV_HELD, 0, 0, 0, &id))) {
+        if (self->is_worker)
+            fv_own_add(self, id);
+    } else {
+        rc = fv_submit(self, def, args, bytes, options, FV_HELD, 0, 0, 0, &id);
+    }
     if (FV_LIKELY(rc == 0))
         ref_out->id = id;
     return fv_leave(self, rc);
@@ -181,7 +193,10 @@ int fever_group_submit(struct fever_group *g, const struct fever_def *def, const
         g->index_base = g->submitted;
     }
     uint64_t id;
-    int rc = fv_submit(self, def, args, bytes, options, 0, FV_X_GROUP, g->number, (uint32_t)(g->submitted - g->index_base), &id);
+    int      rc = 0;
+    if (FV_UNLIKELY(options != NULL || !is_plain(self, def, args, bytes) ||
+                    !fv_fast_submit(self, def, args, bytes, 0, FV_X_GROUP, g->number, (uint32_t)(g->submitted - g->index_base), &id)))
+        rc = fv_submit(self, def, args, bytes, options, 0, FV_X_GROUP, g->number, (uint32_t)(g->submitted - g->index_base), &id);
     if (FV_LIKELY(rc == 0))
         g->submitted++;
     return fv_leave(self, rc);

@@ -12,6 +12,7 @@ void fv_group_member_ended(struct fv_self *self, struct fv_home_slot *h, uint32_
     struct fever_group *g = h->group - 1 < self->n_groups ? self->group[h->group - 1] : NULL;
     uint32_t            member = h->group_index;
     h->group = 0;
+    self->n_members--;
     if (g == NULL)
         return;
     g->ended++;

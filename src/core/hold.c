@@ -137,9 +137,12 @@ void fv_shared_release(struct fv_self *self, uint64_t id, uint64_t *record) {
         return;
     uint64_t t = fv_load_acquire_64(&task->truth);
     /* With refs in its arguments the slot is its home's (or the supervisor's) to free: they hold those refs. */
-    if (fv_truth_gen(t) == fv_ref_gen(id) && fv_state_is_complete(fv_truth_state(t)) && !(t & FV_HELD) &&
-        !(task->x & (FV_X_REFS | FV_X_ADOPTED)))
+    if (fv_truth_gen(t) != fv_ref_gen(id) || !(fv_state_is_complete(fv_truth_state(t)) || fv_truth_state(t) == FV_OPEN) || t & FV_HELD)
+        return;
+    if (!(task->x & (FV_X_REFS | FV_X_ADOPTED)))
         fv_task_free(self, index, t);
+    else if (!(task->x & FV_X_ADOPTED)) /* a worker may be asleep: it looks before it sleeps again */
+        fv_bell_ring(fv_proc(fv_home_of(index)));
 }
 
 static int hold_remote(struct fv_self *self, uint64_t id) {
@@ -244,13 +247,13 @@ static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t inde
      * fv_shared_acquire() and with the count's CAS in fv_shared_release(). */
     uint64_t to;
     do
-        to = fv_state_is_complete(fv_truth_state(t)) && !h->refs && !(t & FV_SHARED)
+        to = fv_state_is_complete(fv_truth_state(t)) && !h->refs && !(t & (FV_SHARED | FV_DEPS))
                  ? fv_truth_with(t & ~(uint64_t)FV_HELD, self->slot, FV_DYING) /* ours alone: free it in one step */
                  : t & ~(uint64_t)FV_HELD;
     while (!fv_cas_value_64(&task->truth, t, to, &t));
     if (fv_truth_state(to) == FV_DYING)
         fv_task_finish_dying(self, index);
-    else if (fv_state_is_complete(fv_truth_state(to)) && !h->refs)
+    else if ((fv_state_is_complete(fv_truth_state(to)) && !h->refs) || fv_truth_state(to) == FV_OPEN)
         fv_task_free(self, index, to);
     return 0;
 }

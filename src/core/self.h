@@ -28,9 +28,10 @@ struct fv_self {
     bool                 is_inline;   /* FEVER_INLINE=1: run at submit */
     uint32_t             cursor;      /* next task slot to look at */
     uint32_t             limit;       /* slots allocated */
-    uint32_t             shadow;      /* c_head of the own ring, as last seen */
+    struct fv_producer   ring;        /* of the own ring */
     uint32_t             busy;        /* inside an API call: a signal handler must not enter */
     uint32_t             n_refs;      /* slots with refs = 1 */
+    uint32_t             n_members;   /* slots with a group */
     bool                 call_supervisor; /* a hint could not be pushed: ring the supervisor */
     struct fv_home_slot *home;        /* slab entries */
     struct fv_heap       heap;
@@ -44,10 +45,13 @@ struct fv_self {
     uint32_t             running;     /* 1 + index of the task whose body runs, innermost */
     uint64_t            *own;         /* refs that the bodies on the stack took and have not released yet */
     uint32_t             n_own, room_own, own_base; /* those from own_base on are the innermost body's */
+    bool                 again;       /* the last task claimed had died before, uncharged */
     bool                 failed;      /* fever_fail was called */
+    int                  fail_code;   /* FEVER_E... of that */
     int                  app_code;
     char                 fail_text[160];
     char                *stack_low;   /* bodies in place need so much stack */
+    bool                 streaming;   /* the last batch held several tasks */
     uint32_t             last_task;   /* 1 + index of the last task that ran: its slot is likely to be reused */
     struct fv_self      *next_free;   /* driver: selves of ended threads */
 };

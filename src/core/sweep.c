@@ -123,7 +123,7 @@ static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, c
     for (;;) { /* flags may change under us */
         if (fv_truth_state(t) != FV_RUN || fv_truth_owner(t) != dead)
             return;
-        uint64_t to = (fv_truth_with(t, 0, FV_READY) & ~0xFF00ull) | (uint64_t)attempt << 8;
+        uint64_t to = (fv_truth_with(t, !charged, FV_READY) & ~0xFF00ull) | (uint64_t)attempt << 8;
         if (fv_cas_value_64(&task->truth, t, to, &t))
             break;
     }
@@ -153,6 +153,11 @@ static bool adopt(struct fv_self *self, uint32_t index, uint64_t t) {
     return true;
 }
 
+/* Others hold it, or somebody is telling its dependents just now. */
+static bool lives_on(uint32_t index, uint64_t t) {
+    return (t & FV_SHARED && count_of(index) != 0) || (t & FV_DEPS && fv_state_is_complete(fv_truth_state(t)));
+}
+
 static void sweep_slab(struct fv_self *self, uint32_t dead) {
     /* who lives on: what others hold, what others run, and what these need as arguments */
     for (bool changed = true; changed;) {
@@ -162,7 +167,7 @@ static void sweep_slab(struct fv_self *self, uint32_t dead) {
             unsigned s = fv_truth_state(t);
             if (s == FV_FREE || s == FV_DYING || is_adopted(i))
                 continue;
-            if (s == FV_RUN || (t & FV_SHARED && count_of(i) != 0))
+            if (s == FV_RUN || lives_on(i, t))
                 changed |= adopt(self, i, t);
         }
     }
@@ -181,7 +186,7 @@ static void sweep_slab(struct fv_self *self, uint32_t dead) {
                         break;
                 continue;
             }
-            if (s == FV_RUN || (t & FV_SHARED && count_of(i) != 0)) {
+            if (s == FV_RUN || lives_on(i, t)) {
                 again |= adopt(self, i, t);
                 continue;
             }
@@ -212,6 +217,8 @@ bool fv_sweep_adopted(struct fv_self *self) {
                 fv_unhold_pending(self);
             }
             gone = fv_task_free(self, a->index, t);
+        } else if (!gone && fv_truth_state(t) == FV_OPEN) {
+            gone = fv_task_free(self, a->index, t); /* a promise that nobody can set any more */
         }
         if (gone)
             adopted[k] = adopted[--n_adopted];
@@ -342,6 +349,11 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
         EACH_SLOT(p, i) {
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
             unsigned s = fv_truth_state(t);
+            if (fv_state_is_complete(s) && t & FV_DEPS && fv_truth_owner(t) == dead) { /* step 6 tells them all */
+                fv_store_relaxed_64(&fv_cold(i)->dependents, 0);
+                fv_task_notified(self, i, fv_truth_gen(t));
+                continue;
+            }
             if (fv_truth_owner(t) != dead || (s != FV_DYING && s != FV_OPEN && s != FV_RUN))
                 continue;
             if (s == FV_DYING)

@@ -28,7 +28,7 @@ int fv_self_init(struct fv_self *self, uint32_t slot, bool is_worker) {
     if (self->home == NULL)
         return -FEVER_ENOSLOTS;
     fv_heap_init(&self->heap, slot);
-    self->shadow = fv_load_acquire_32(&self->proc->ring.c_head);
+    fv_producer_init(&self->ring, &self->proc->ring);
     fv_homes[slot] = self;
     return 0;
 }
@@ -159,6 +159,8 @@ static bool look(struct fv_self *self, uint32_t index, uint64_t *truth_out) {
 void fv_home_reap(struct fv_self *self) {
     uint64_t t;
     uint32_t base = self->slot << fv_map.shift;
+    if (self->n_members == 0 && self->n_refs == 0)
+        return;
     for (uint32_t i = 0; i < self->limit; i++)
         if (self->home[i].group != 0 || self->home[i].refs != 0)
             look(self, base + i, &t);
@@ -173,7 +175,7 @@ uint32_t fv_task_alloc(struct fv_self *self, uint32_t *gen_out) {
             uint64_t t;
             if (FV_LIKELY(look(self, base + i, &t))) {
                 self->cursor = i + 1 == self->limit ? 0 : i + 1;
-                fv_prefetch_write(fv_task(base + ((i + 4) & (self->limit - 1))));
+                fv_prefetch_write(fv_task(base + ((i + 8) & (self->limit - 1))));
                 uint32_t gen = fv_truth_gen(t) == 0 ? fv_map.seg->gen_base : fv_truth_gen(t) + 1;
                 *gen_out = gen == 0 ? 1 : gen;
                 return base + i;
@@ -209,8 +211,6 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
     task->waiter = 0;
     task->result_bytes = 0;
     h->extra = 0;
-    h->group = s->group;
-    h->group_index = s->group_index;
     bool tail = s->n_refs != 0 && !s->inline_refs;
     if (FV_LIKELY(s->arg_bytes <= FV_INLINE_ARGS && !tail)) {
         if (s->arg_bytes == FV_INLINE_ARGS)
@@ -260,10 +260,13 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
         x |= FV_X_OPTIONS;
     }
     task->x = (uint8_t)x;
+    h->group = s->group;
+    h->group_index = s->group_index;
     /* ORDER submit (release): definition, arguments and options before READY.  Pairs with submit (acquire) in
      * fv_task_claim().  Losing it: a worker runs old arguments.  Killed before: nothing was submitted, a block of ours
      * is garbage that the sweep finds.  Killed after: the task exists, and the sweep hints it. */
     fv_store_release_64(&task->truth, fv_truth(gen, 0, 0, s->flags, FV_READY));
+    self->n_members += s->group != 0;
     fv_count(self->proc, FV_C_submitted);
     *id_out = fv_ref_make(index, gen);
     return 0;
@@ -271,7 +274,7 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
 
 void fv_task_hint(struct fv_self *self, uint32_t index) {
     bool pushed = self->is_worker ? fv_deque_push(self->proc, fv_queue_of(self->slot), fv_map.ring_mask, index)
-                                  : fv_ring_push_spmc(&self->proc->ring, fv_queue_of(self->slot), fv_map.ring_mask, &self->shadow, index);
+                                  : fv_ring_push_spmc(&self->proc->ring, fv_queue_of(self->slot), fv_map.ring_mask, &self->ring, index);
     if (FV_UNLIKELY(!pushed)) /* full of stale hints: the supervisor hints what is READY */
         fv_store_release_32(&fv_map.seg->resweep, 1), self->call_supervisor = true;
     if (FV_UNLIKELY(fv_bell_someone_idle()))
@@ -287,8 +290,11 @@ bool fv_task_claim(struct fv_self *self, uint32_t index) {
     while (fv_truth_state(t) == FV_READY) {
         /* ORDER submit (acquire): READY before the arguments.  Pairs with submit (release) in fv_task_submit().
          * Killed before the CAS: the hint is lost and the sweep makes another.  After: RUN by the dead. */
-        if (fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_RUN), &t))
+        unsigned again = fv_truth_owner(t);
+        if (fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_RUN), &t)) {
+            self->again = again != 0;
             return true;
+        }
     }
     fv_count(self->proc, FV_C_stale);
     return false;
@@ -367,9 +373,12 @@ void fv_task_complete(struct fv_self *self, uint32_t index, unsigned state) {
     uint64_t t = fv_load_relaxed_64(&task->truth), to;
     unsigned x = task->x;
     uint32_t gen = fv_truth_gen(t);
+    bool     is_task = task->kind == FV_KIND_TASK; /* objects and promises are not counted */
     bool     simple = !(x & (FV_X_ARGS_BLOCK | FV_X_RESULT_BLOCK | FV_X_REFS));
     do {
-        if (FV_LIKELY(t & (FV_HELD | FV_SHARED)) || (state == FV_FAIL && x & FV_X_GROUP && !(x & FV_X_ADOPTED)))
+        if (FV_UNLIKELY(t & FV_DEPS))
+            to = fv_truth_with(t, self->slot, state); /* owner: who tells the dependents; not freed before that is done */
+        else if (FV_LIKELY(t & (FV_HELD | FV_SHARED)) || (state == FV_FAIL && x & FV_X_GROUP && !(x & FV_X_ADOPTED)))
             to = fv_truth_with(t, 0, state);
         else if (simple && state == FV_DONE)
             to = fv_truth(gen, 0, 0, 0, FV_FREE); /* detached: nobody wants the result */
@@ -381,7 +390,8 @@ void fv_task_complete(struct fv_self *self, uint32_t index, unsigned state) {
          * slot (acquire) in look().  One CAS, which also tells who waits: killed before it, the attempt is repeated;
          * killed after it, the task is complete, and the sweep rings and notifies in our place. */
     } while (!fv_cas_value_64(&task->truth, t, to, &t));
-    fv_count(self->proc, state == FV_DONE ? FV_C_done : FV_C_failed);
+    if (FV_LIKELY(is_task))
+        fv_count(self->proc, state == FV_DONE ? FV_C_done : FV_C_failed);
     if (FV_UNLIKELY(t & FV_DEPS))
         fv_task_notify(self, index, gen);
     if (FV_UNLIKELY(t & FV_WAITED)) {
@@ -394,9 +404,9 @@ void fv_task_complete(struct fv_self *self, uint32_t index, unsigned state) {
     }
     if (fv_truth_state(to) == FV_DYING)
         fv_task_finish_dying(self, index);
-    else if ((t & (FV_HELD | FV_SHARED)) == FV_SHARED && !(x & (FV_X_REFS | FV_X_ADOPTED)) &&
-             (uint32_t)(fv_load_acquire_64(&fv_cold(index)->count) >> 32) == 0)
-        fv_task_free(self, index, fv_load_acquire_64(&task->truth)); /* the last holder left while it ran */
+    else if ((t & FV_DEPS || (t & (FV_HELD | FV_SHARED)) == FV_SHARED) && !(x & (FV_X_REFS | FV_X_ADOPTED)) &&
+             fv_truth_gen(t = fv_load_acquire_64(&task->truth)) == gen)
+        fv_task_free(self, index, t); /* the last holder left while it ran */
 }
 
 /* BLOCKED -> READY of one dependent, and its hint. */
@@ -430,7 +440,20 @@ void fv_task_notify(struct fv_self *self, uint32_t index, uint32_t gen) {
         unblock(self, i, node_gen(node));
         node = next;
     }
+    fv_task_notified(self, index, gen);
     fv_store_release_64(&self->proc->notifying, 0);
+}
+
+void fv_task_notified(struct fv_self *self, uint32_t index, uint32_t gen) {
+    struct fv_task *task = fv_task(index);
+    uint64_t t = fv_load_acquire_64(&task->truth);
+    (void)self;
+    do {
+        if (fv_truth_gen(t) != gen || !(t & FV_DEPS) || !fv_state_is_complete(fv_truth_state(t)))
+            return;
+        /* ORDER told (release): the walk of the list before DEPS is off, and the slot may be freed.  Pairs with
+         * told (acquire) in fv_task_free().  Losing it: the list of the slot's next user is taken in its place. */
+    } while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t & ~(uint64_t)FV_DEPS, 0, fv_truth_state(t)), &t));
 }
 
 void fv_task_notify_all_blocked(struct fv_self *self) {
@@ -469,6 +492,9 @@ bool fv_node_in_list(uint64_t node) {
     /* the list only grows at its head until the dependency completes; nodes below are frozen */
     for (uint64_t n = fv_load_acquire_64(&fv_cold(d)->dependents); n != 0; n = fv_load_acquire_64(next_of(node_index(n), node_k(n)))) {
         if (n == node)
+            return true;
+        /* a node of an earlier generation: whoever walks the list stops there too, and looks at all BLOCKED tasks */
+        if ((fv_truth_gen(fv_load_acquire_64(&fv_task(node_index(n))->truth)) & 0xFFFFF) != node_gen(n))
             return true;
         if (fv_state_is_complete(fv_truth_state(fv_load_acquire_64(&fv_task(d)->truth))))
             return true;
@@ -574,9 +600,15 @@ void fv_task_finish_dying(struct fv_self *self, uint32_t index) {
 
 bool fv_task_free(struct fv_self *self, uint32_t index, uint64_t t) {
     struct fv_task *task = fv_task(index);
+    uint32_t        gen = fv_truth_gen(t);
     do {
-        if (!fv_state_is_complete(fv_truth_state(t)) || t & FV_HELD)
+        if (fv_truth_gen(t) != gen)
             return false;
+        /* ORDER told (acquire): no DEPS before the slot is anything else.  Pairs with told (release) in fv_task_notified(). */
+        if (t & FV_HELD)
+            return false;
+        if (fv_truth_state(t) != FV_OPEN && (!fv_state_is_complete(fv_truth_state(t)) || t & FV_DEPS))
+            return false; /* an OPEN one that nobody holds will never be completed */
         if (t & FV_SHARED && fv_load_acquire_64(&fv_cold(index)->count) >> 32 != 0)
             return false;
         /* Killed after this CAS: DYING by the dead, which the sweep finishes. */

@@ -96,6 +96,8 @@ void fv_task_finish_dying(struct fv_self *self, uint32_t index);
 /* Tells dependents; from the taken list, or by a look at all BLOCKED tasks. */
 void fv_task_notify(struct fv_self *self, uint32_t index, uint32_t gen);
 void fv_task_notify_all_blocked(struct fv_self *self);
+/* They have been told: the slot may be freed. */
+void fv_task_notified(struct fv_self *self, uint32_t index, uint32_t gen);
 /* Supervisor: is a node that a dead registrant was pushing in the list?  Takes its `pushed` back. */
 bool fv_node_in_list(uint64_t node);
 void fv_node_forget(uint64_t node);

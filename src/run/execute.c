@@ -10,15 +10,11 @@
 #include "core/task.h"
 #include "run/runtime.h"
 
-void fv_own_add(struct fv_self *self, uint64_t id) {
-    if (self->n_own == self->room_own) {
-        uint32_t  room = self->room_own ? self->room_own * 2 : 256;
-        uint64_t *p = realloc(self->own, room * sizeof *p);
-        if (p == NULL)
-            return; /* released when the worker ends */
+void fv_own_grow(struct fv_self *self) {
+    uint32_t  room = self->room_own ? self->room_own * 2 : 256;
+    uint64_t *p = realloc(self->own, room * sizeof *p);
+    if (p != NULL)
         self->own = p, self->room_own = room;
-    }
-    self->own[self->n_own++] = id;
 }
 
 void fv_own_remove(struct fv_self *self, uint64_t id) {
@@ -60,10 +56,10 @@ static void fail_like(struct fv_self *self, uint32_t index, uint32_t dependency)
 static int keep_refs(struct fv_self *self, uint32_t index, const void *result, uint64_t bytes) {
     struct fv_task *task = fv_task(index);
     uint32_t        gen = fv_truth_gen(fv_load_relaxed_64(&task->truth)), n = 0, i;
-    uint64_t        t = 0, id;
+    uint64_t        t = 0, id, own = fv_ref_make(index, gen); /* would keep itself alive */
     for (uint64_t at = 0; at + 8 <= bytes; at += 8) {
         memcpy(&id, (const char *)result + at, 8);
-        n += fv_ref_tagged(id) && fv_ref_check(id, &i, &t) == 0;
+        n += fv_ref_tagged(id) && id != own && fv_ref_check(id, &i, &t) == 0;
     }
     if (n == 0)
         return 0;
@@ -82,7 +78,7 @@ static int keep_refs(struct fv_self *self, uint32_t index, const void *result, u
         fv_arena_free(&self->heap, old.offset, old.bytes, index, gen);
     for (uint64_t at = 0, k = 0; at + 8 <= bytes && k < n; at += 8) {
         memcpy(&id, (const char *)fv_at(offset) + at, 8);
-        if (fv_ref_tagged(id) && fv_ref_check(id, &i, &t) == 0 && fv_shared_acquire(self, id, &tail[1 + k]))
+        if (fv_ref_tagged(id) && id != own && fv_ref_check(id, &i, &t) == 0 && fv_shared_acquire(self, id, &tail[1 + k]))
             k++;
     }
     return 0;
@@ -151,21 +147,28 @@ void fv_execute(struct fv_self *self, uint32_t index) {
                 rc = keep_refs(self, index, fv_at(offset), bytes);
         }
     }
-    if (FV_UNLIKELY(self->n_own > self->own_base))
-        release_own(self, self->own_base);
-    bool failed = self->failed;
-    fv_store_relaxed_64(&proc->current, outer);
     if (FV_UNLIKELY(proc->deadline_ns != outer_deadline)) {
         fv_store_release_64(&proc->deadline_ns, outer_deadline);
         fv_store_relaxed_64(&proc->deadline_task, outer_deadline_task);
     }
+    if (FV_UNLIKELY(rc < 0 && !self->failed)) {
+        self->failed = true;
+        self->fail_code = -rc;
+    }
+    fv_execute_finish(self, index, outer, outer_running, outer_base, outer_failed);
+}
+
+void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uint32_t outer_running, uint32_t outer_base,
+                       bool outer_failed) {
+    bool failed = self->failed;
+    if (FV_UNLIKELY(self->n_own > self->own_base))
+        release_own(self, self->own_base);
+    fv_store_relaxed_64(&self->proc->current, outer);
     self->running = outer_running;
     self->own_base = outer_base;
     self->failed = outer_failed;
     if (FV_UNLIKELY(failed))
-        fail(self, index, FEVER_EAPP, self->fail_text);
-    else if (FV_UNLIKELY(rc < 0))
-        fail(self, index, -rc, NULL);
+        fail(self, index, self->fail_code, self->fail_code == FEVER_EAPP ? self->fail_text : NULL);
     else
         fv_task_complete(self, index, FV_DONE);
 }

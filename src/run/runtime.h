@@ -36,8 +36,17 @@ __attribute__((noreturn)) void fv_worker_main(uint32_t slot, uint32_t patron);
 
 /* run/execute.c: runs a task that self has claimed, to its end. */
 void fv_execute(struct fv_self *self, uint32_t index);
+/* The end of that: releases what the body took, restores the outer body, completes the task. */
+void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uint32_t outer_running, uint32_t outer_base,
+                       bool outer_failed);
 /* A body took a ref: it is released at the body's end. */
-void fv_own_add(struct fv_self *self, uint64_t id);
+void fv_own_grow(struct fv_self *self);
+static inline void fv_own_add(struct fv_self *self, uint64_t id) {
+    if (FV_UNLIKELY(self->n_own == self->room_own))
+        fv_own_grow(self);
+    if (FV_LIKELY(self->n_own < self->room_own)) /* else: out of memory, released when the worker ends */
+        self->own[self->n_own++] = id;
+}
 /* It released it before. */
 void fv_own_remove(struct fv_self *self, uint64_t id);
 /* Finds and runs one task; false when there is none.  deep: also what others have in their batches. */

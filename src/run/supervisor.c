@@ -30,6 +30,7 @@
 #define SLOW_TICK_NS   10000000ull  /* while a recovery is unfinished */
 #define QUIET_NS       200000000ull /* no deadline for so long: the tick ends */
 #define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
+#define DESCENDANTS_NS 80000000ull  /* how long to hunt for processes that task code left behind */
 #define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
 
 enum child_state { CHILD_NONE, CHILD_RUNS, CHILD_KILLED_FOR_TIME, CHILD_WAITS_FOR_RESPAWN };
@@ -144,7 +145,7 @@ static void buried(uint32_t slot, int status) {
 static void reap_all(void) {
     int   status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) /* also orphans of task code, which are nobody's slot */
         for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
             if (child[s].pid == pid) {
                 buried(s, status);
@@ -158,7 +159,7 @@ static void reap_all(void) {
 static void kill_descendants(void) {
     char path[64], line[4096];
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    for (int round = 0; round < 50; round++) {
+    for (uint64_t until = fv_now_ns() + DESCENDANTS_NS; fv_now_ns() < until;) { /* they may be forking */
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
         if (fd >= 0)
@@ -168,8 +169,9 @@ static void kill_descendants(void) {
         line[n] = '\0';
         for (char *s = line, *save; (s = strtok_r(s, " ", &save)) != NULL; s = NULL)
             kill((pid_t)atoi(s), SIGKILL);
-        while (waitpid(-1, NULL, 0) > 0)
+        while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
+        poll(NULL, 0, 1);
     }
 }
 
@@ -193,8 +195,9 @@ __attribute__((noreturn)) static void end(bool farewell) {
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
         if (child[s].pid != 0)
             kill(child[s].pid, SIGKILL);
-    while (waitpid(-1, NULL, 0) > 0)
-        ;
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+        if (child[s].pid != 0)
+            waitpid(child[s].pid, NULL, 0);
     kill_descendants();
     fv_store_release_32(&fv_map.seg->state, FV_GONE);
     _exit(0);
@@ -286,6 +289,8 @@ static void on_child(void *arg, int fd, uint32_t events) {
     (void)arg, (void)events;
     while (read(fd, &info, sizeof info) > 0)
         ;
+    if (fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
+        end(true); /* they leave because they were told to */
     reap_all();
 }
 

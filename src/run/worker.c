@@ -25,6 +25,7 @@
 #define STACK_BYTES   (256ull << 20)
 #define STACK_RESERVE (1ull << 20) /* a body in place starts only with so much left */
 #define ALT_BYTES     65536u
+#define GATHER_PAUSES 16u
 
 static struct fv_self worker_self;
 static void          *alt_stack;
@@ -47,15 +48,23 @@ static bool try_run(struct fv_self *self, uint32_t index) {
  * themselves: the truth word decides who runs what. */
 static bool take_batch(struct fv_self *self, uint32_t p) {
     struct fv_proc *from = fv_proc(p), *me = self->proc;
-    if (fv_ring_length(&from->ring) == 0)
+    uint32_t length = fv_ring_length(&from->ring);
+    if (length == 0)
         return false;
-    uint32_t hint[FV_BATCH], share = fv_map.seg->n_workers;
+    /* In a stream of small tasks: let some gather.  To poll right behind the submitter costs both a transfer of the ring's
+     * lines for each task; a batch of a few costs it once. */
+    if (self->streaming && length < FV_BATCH / 2)
+        for (uint32_t i = 0; i < GATHER_PAUSES; i++)
+            fv_pause();
+    uint32_t  hint[FV_BATCH], share = fv_map.seg->n_workers;
+    uint32_t *ahead_of = fv_queue_of(p);
     if (me->batch[FV_BATCH - 1] != 0) /* nested: the outer loop's batch is still in use, take one */
         share = FV_MANY;
     uint32_t n = fv_ring_pop_spmc(&from->ring, fv_queue_of(p), fv_map.ring_mask, hint, FV_BATCH, share);
     if (n == 0)
         return false;
     fv_count(me, FV_C_batches);
+    self->streaming = n > 1;
     if (n == 1)
         return try_run(self, hint[0]) || true;
     for (uint32_t i = 1; i < n; i++) {
@@ -66,6 +75,11 @@ static bool take_batch(struct fv_self *self, uint32_t p) {
         try_run(self, hint[i]);
         if (i + 1 < n)
             fv_store_relaxed_32(&me->batch[i + 1], 0);
+        if (share == 1) { /* alone at this ring: the next batch will be ours, fetch its lines meanwhile */
+            uint32_t ahead = fv_load_relaxed_32(&ahead_of[(from->ring.c_head + i) & fv_map.ring_mask]);
+            if (ahead < fv_map.seg->n_procs << fv_map.shift)
+                fv_prefetch_write(fv_task(ahead));
+        }
     }
     return true;
 }
@@ -150,6 +164,7 @@ static void stand_by(struct fv_self *self) {
             break;
         fv_store_release_32(&p->patron, 0);
         uint32_t seen = fv_bell_read(p);
+        fv_home_reap(self);
         fv_bit_set(fv_map.seg->spares, self->slot);
         note_wait(p, FV_WAIT_SPARE, 0);
         if (stopping())
@@ -211,6 +226,7 @@ static void loop(struct fv_self *self) {
             continue;
         uint32_t seen = fv_bell_read(p);
         fv_bell_idle_set(self->slot);
+        fv_home_reap(self); /* after the bell was read: what ends later rings */
         fv_bell_barrier();
         if (!fv_worker_step(self, true) && !stopping() && !should_stand_by(self)) {
             note_wait(p, FV_WAIT_IDLE, 0);

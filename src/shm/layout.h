@@ -26,7 +26,7 @@
 #define FV_SLAB_BITS      16u
 #define FV_SLAB_MAX       (1u << FV_SLAB_BITS) /* task slots per process slot, at most */
 #define FV_CHUNK_BYTES    65536u
-#define FV_BATCH          8u
+#define FV_BATCH          16u
 #define FV_HOLDS_MAX      16384u
 #define FV_MAX_DEFS       4096u
 #define FV_NO_PROC        0xFFFFu
@@ -47,7 +47,8 @@
  *   FAIL     as DONE
  *   DYING    FREE by the owner, or by the supervisor after the owner's death
  *
- * owner is the process slot in RUN, DYING and OPEN, and the number of registrations in BLOCKED.
+ * owner is the process slot in RUN, DYING and OPEN, and the number of registrations in BLOCKED; in READY it is 1 after an
+ * attempt that was not charged (it died of a task in place on its stack), else 0.
  * attempt counts the attempts charged so far.
  */
 #define FV_STATES(X) \

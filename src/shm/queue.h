@@ -18,14 +18,24 @@
 
 #include "shm/segment.h"
 
-/* Producer: false when full.  *shadow is the producer's private copy of c_head. */
-static inline bool fv_ring_push_spmc(ck_ring_t *r, uint32_t *buffer, uint32_t mask, uint32_t *shadow, uint32_t hint) {
-    uint32_t tail = r->p_tail;
-    if (FV_UNLIKELY(tail - *shadow >= mask)) {
-        *shadow = fv_load_acquire_32(&r->c_head);
-        if (tail - *shadow >= mask)
+/* The producer's private copies of p_tail (exact) and c_head (as last seen): it reads no line that others write. */
+struct fv_producer {
+    uint32_t tail, head;
+};
+static inline void fv_producer_init(struct fv_producer *own, const ck_ring_t *r) {
+    own->tail = r->p_tail;
+    own->head = fv_load_acquire_32(&r->c_head);
+}
+
+/* Producer: false when full. */
+static inline bool fv_ring_push_spmc(ck_ring_t *r, uint32_t *buffer, uint32_t mask, struct fv_producer *own, uint32_t hint) {
+    uint32_t tail = own->tail;
+    if (FV_UNLIKELY(tail - own->head >= mask)) {
+        own->head = fv_load_acquire_32(&r->c_head);
+        if (tail - own->head >= mask)
             return false;
     }
+    own->tail = tail + 1;
     fv_store_relaxed_32(&buffer[tail & mask], hint);
     /* ORDER ring (release): the hint, and the task's READY before it, before p_tail.
      * Pairs with ring (acquire) in fv_ring_pop_spmc().  Losing it: a consumer reads an old hint. */

@@ -1,0 +1,75 @@
+/* cli/cli.h: what the files of the fever command share.
+ *
+ * Run by:          the fever command.
+ * Shared state:    none of its own; the segment is read through obs/.
+ *
+ * Each listing is made once, as JSON; the text for people is a table of the same values (table.c).
+ */
+#ifndef FV_CLI_H
+#define FV_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "obs/find.h"
+#include "obs/read.h"
+
+enum { CLI_OK = 0, CLI_NO_RUNTIME = 1, CLI_USAGE = 2 };
+
+struct cli {
+    bool        json;
+    pid_t       pid;   /* 0: any */
+    long        limit; /* rows of a list; 0: all */
+    const char *state; /* rows of that state only, or NULL */
+};
+
+/* A runtime that was found: open, or with the reason why not. */
+struct cli_runtime {
+    struct fv_found found;
+    struct fv_obs   obs; /* obs.head is NULL when it could not be opened */
+    char            why[200];
+};
+
+/* attach.c */
+/* All runtimes that the user may look at (of --pid), by driver.  The number; 0 has been told on stderr. */
+int  cli_attach(const struct cli *cli, struct cli_runtime **runtimes_out);
+/* The one that a list is about, or NULL, which has been told on stderr. */
+struct cli_runtime *cli_attach_one(const struct cli *cli, struct cli_runtime **runtimes_out, int *n_out);
+void cli_detach(struct cli_runtime *runtimes, int n);
+
+/* commands: an exit status each */
+int cli_status(const struct cli *cli);
+int cli_list(const struct cli *cli, const char *what);
+int cli_options(const struct cli *cli);
+int cli_help(const char *command);
+void cli_usage(FILE *stream);
+
+/* process.c, task.c: rows of listings; n_all_out counts those that `state` selects, of which at most limit are given */
+json_t *cli_process_row(const struct fv_obs *o, uint32_t p, const struct fv_proc *proc);
+json_t *cli_processes(const struct cli *cli, const struct fv_obs *o, bool workers_only, size_t *n_all_out);
+json_t *cli_tasks(const struct cli *cli, const struct fv_obs *o, size_t *n_all_out);
+json_t *cli_objects(const struct cli *cli, const struct fv_obs *o, size_t *n_all_out);
+/* "worker 3", of a process slot */
+const char *cli_who(const struct fv_obs *o, uint32_t p, char *buf, size_t bytes);
+/* {"ref", "name", "state"} of a ref, null for 0 */
+json_t *cli_ref(const struct fv_obs *o, uint64_t id);
+
+/* table.c: text */
+enum cli_kind { CLI_TEXT, CLI_COUNT, CLI_BYTES, CLI_SECONDS };
+struct cli_column {
+    const char   *key; /* of the row; "task.name" goes down */
+    const char   *title;
+    enum cli_kind kind;
+};
+/* Aligned columns; one that is empty in all rows is left out. */
+void    cli_table(const json_t *rows, const struct cli_column *columns, size_t n_columns);
+/* a JSON string from bytes that may be anything */
+json_t *cli_text(const char *text);
+/* "1.5 GiB"; "2 min 3 s" */
+const char *cli_bytes(uint64_t bytes, char *buf, size_t room);
+const char *cli_seconds(double seconds, char *buf, size_t room);
+/* Prints and frees. */
+void cli_print_json(json_t *root);
+
+#endif

@@ -1,0 +1,66 @@
+/* cli/help.c: the words of fever --help and fever help COMMAND.
+ *
+ * Run by:          the fever command.
+ * Shared state:    none.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct {
+    const char *name, *line, *text;
+} commands[] = {
+    {"status", "what each runtime does, and what it waits for",
+     "usage: fever status [--json] [--pid PID]\n"
+     "\n"
+     "For each runtime of this user: its processes, what each is doing or waiting for and since when,\n"
+     "its tasks and objects by state, the store, deaths and recoveries, and what is unusual about it.\n"
+     "How long a task has been running is known only for tasks with a time limit.\n"},
+    {"list", "list workers, tasks or objects",
+     "usage: fever list workers|tasks|objects [--json] [--pid PID] [--limit N] [--state STATE]\n"
+     "\n"
+     "  workers   number, process, CPU, what it is doing, tasks that it ended, how often it was replaced\n"
+     "  tasks     ref, name, state, attempt, who runs it, whose it is, what a waiting one waits for\n"
+     "  objects   objects, promises and results that are kept: size, and how many hold them\n"
+     "\n"
+     "  --limit N       at most so many rows [1000]; 0: all\n"
+     "  --state STATE   only these.  Tasks and objects: pending, running, waiting, done, failed, open,\n"
+     "                  freeing.  Workers: running, blocked, idle, standby, starting, looking, stopped, dead\n"
+     "\n"
+     "HOLDERS counts the processes that hold a ref and the results that contain it.\n"},
+    {"options", "the options that a program started here would run with",
+     "usage: fever options [--json]\n"
+     "\n"
+     "Every option is an environment variable and a field of struct fever_options.  FROM says whether the\n"
+     "value is the default (which may depend on the machine) or comes from the environment.\n"},
+    {"help", "more about a command", "usage: fever help [COMMAND]\n"},
+};
+
+void cli_usage(FILE *stream) {
+    fprintf(stream, "usage: fever COMMAND [OPTION...]\n\n");
+    for (size_t i = 0; i < FV_COUNT_OF(commands); i++)
+        fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].line);
+    fprintf(stream, "\n"
+                    "  --json      for programs\n"
+                    "  --pid PID   the runtime of that process only\n"
+                    "  --version   the version of this tool\n"
+                    "  --help      this text\n"
+                    "\n"
+                    "Looking costs a runtime nothing: its memory is read, never written, and no lock is taken.\n"
+                    "Exit status: 0, 1 when there is no runtime to look at, 2 when the command line is wrong.\n");
+}
+
+int cli_help(const char *command) {
+    if (command == NULL) {
+        cli_usage(stdout);
+        return CLI_OK;
+    }
+    for (size_t i = 0; i < FV_COUNT_OF(commands); i++)
+        if (strcmp(command, commands[i].name) == 0) {
+            fputs(commands[i].text, stdout);
+            return CLI_OK;
+        }
+    fprintf(stderr, "fever: there is no command '%s'; fever --help names them\n", command);
+    return CLI_USAGE;
+}

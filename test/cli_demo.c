@@ -1,0 +1,70 @@
+/* cli_demo.c: a program for test/t_cli to look at: tasks that run, wait and have failed, objects of all kinds.
+ *
+ * Prints "ready PID", then waits until standard input ends.
+ */
+#include "fever.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void must(int rc, const char *what) {
+    if (rc >= 0)
+        return;
+    fprintf(stderr, "cli_demo: %s: %s\n", what, fever_strerror(rc));
+    exit(1);
+}
+
+/* runs until the promise is set */
+FEVER_TASK(int, runner, (uint64_t, promise)) {
+    fever_ref ref = {promise};
+    while (fever_wait_one(ref, 0) == -FEVER_ETIMEDOUT)
+        usleep(10000);
+    return 1;
+}
+/* waits for the promise: blocked in a get, so that a spare stands in */
+FEVER_TASK(int, blocked_getter, (uint64_t, promise)) {
+    int v;
+    return fever_get((fever_ref){promise}, &v) == 0 ? v : -1;
+}
+FEVER_TASK(int, depends, (fever_ref, on)) {
+    int v;
+    return fever_get(on, &v) == 0 ? v : -1;
+}
+FEVER_TASK(int, fails, (int, code)) { return fever_fail(code, "on purpose\tand with a tab"); }
+
+int main(void) {
+    struct fever_error  error;
+    struct fever_stats  stats = {.struct_bytes = sizeof stats};
+    fever_ref promise, object, open_object, runs, blocked, dependent, failed;
+    char      data[100000];
+    void     *to;
+    int       seven = 7, value = 0;
+    must(fever_init(FEVER_OPTIONS(.workers = 2, .store_bytes = 64 << 20, .name = "cli demo \"\xc3\xa4\"")), "fever_init");
+    memset(data, 1, sizeof data);
+    must(fever_promise(&promise), "fever_promise");
+    must(fever_put(data, sizeof data, &object), "fever_put");
+    must(fever_create(5000, &to, &open_object), "fever_create");
+    failed = fails_with(FEVER_WITH(.max_retries = FEVER_NO_RETRY), 42);
+    fever_wait_one(failed, FEVER_FOREVER);
+    must(fever_error(failed, &error), "fever_error");
+    runs = runner_with(FEVER_WITH(.timeout_s = 600), promise.id);
+    blocked = blocked_getter_remote(promise.id);
+    dependent = depends_remote(promise);
+    for (int i = 0; i < 500 && stats.spares == 0; i++) { /* the getter sleeps, and a spare has been started for it */
+        usleep(10000);
+        must(fever_stats(&stats), "fever_stats");
+    }
+    usleep(50000);
+    printf("ready %d\n", (int)getpid());
+    fflush(stdout);
+    while (read(0, data, sizeof data) > 0)
+        ;
+    must(fever_promise_set(promise, &seven, sizeof seven), "fever_promise_set");
+    must(fever_take(runs, &value), "runner");
+    must(fever_take(blocked, &value), "blocked_getter");
+    must(fever_take(dependent, &value), "depends");
+    must(fever_abort(open_object), "fever_abort");
+    must(fever_shutdown(), "fever_shutdown");
+    return value == 7 ? 0 : 1;
+}

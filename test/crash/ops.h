@@ -1,0 +1,60 @@
+/* ops.h: the operations that the crash harness steps through, each in a state that matters.
+ *
+ * Run by:          test/crash/kill.c, in the victim and in the process that puts everything right afterwards.
+ */
+#ifndef OPS_H
+#define OPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fever.h"
+
+/* What all processes of one point share, beside the segment. */
+struct shared {
+    uint32_t runs[64]; /* how often body number i has begun */
+    uint32_t quit;     /* idle waiter: go */
+    bool     ended;    /* the operation was over */
+    long     astray;   /* points where the victim went another way than the first time */
+    long     trace_n;
+};
+extern struct shared *shared;
+
+enum expectation_kind { EXPECT_LONG, EXPECT_BIG, EXPECT_REF, EXPECT_FAIL, EXPECT_BYTES };
+/* The role that we are holds ref, and in the end it must be complete with that value. */
+void expect(fever_ref ref, enum expectation_kind kind, long value);
+
+#define OP_PARKED 1u /* a process sleeps on the first expectation while op goes on: it must wake */
+#define OP_IDLE   2u /* worker OTHER sleeps for want of work */
+
+/* In this order, and as whom:
+ *   setup    DRIVER, before the victim is forked
+ *   prepare  VICTIM: up to the first instruction of op (in_body: inside the body of a task of the driver's)
+ *   staged   the process that recovers, while the victim stands there
+ *   op       VICTIM, stepped through
+ *   post     VICTIM, if it is still alive; and whoever repeats the body
+ *   before   after the death, or while the victim stands still: before the others go on
+ *   finish   DRIVER, when all is at rest: lets go of what setup made
+ */
+struct scenario {
+    const char *name;
+    bool        in_body;
+    unsigned    flags;
+    void (*setup)(void);
+    void (*prepare)(void);
+    void (*staged)(void);
+    void (*op)(void);
+    void (*post)(void);
+    void (*before)(void);
+    void (*finish)(void);
+};
+extern const struct scenario scenarios[];
+extern const unsigned        n_scenarios;
+extern const struct scenario *scenario; /* the current one */
+
+/* A fresh task for the driver, with another body number each. */
+void submit_another(void);
+/* One that a third worker dies of. */
+fever_ref submit_for_third(void);
+
+#endif
