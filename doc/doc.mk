@@ -3,7 +3,7 @@
 #   EXAMPLES        doc/examples/NAME, built from doc/examples/NAME.c on libfever.la, as users do;
 #                   each says so:  doc_examples_NAME_LDADD   = libfever.la
 #                                  doc_examples_NAME_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
-#   dist_man_MANS   manual pages
+#   man1, man3, man7   manual pages
 
 # Runs from the build tree as it is, without libtool's wrapper script.
 EXAMPLE_LINK_FLAGS = $(AM_LDFLAGS) -no-install
@@ -27,6 +27,19 @@ doc_examples_groups_LDADD   = libfever.la
 doc_examples_groups_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 
 noinst_PROGRAMS += $(EXAMPLES)
+
+# Section 3 is generated from the comments of include/fever.h and kept: after a change of these run
+# make man-pages.  test/check-man compares.
+dist_man1_MANS = $(wildcard $(srcdir)/doc/man1/*.1)
+dist_man3_MANS = $(wildcard $(srcdir)/doc/man3/*.3)
+dist_man7_MANS = $(wildcard $(srcdir)/doc/man7/*.7)
+
+man-pages:
+	rm -f $(srcdir)/doc/man3/*.3
+	AWK='$(AWK)' $(srcdir)/doc/gen-man $(srcdir)/include/fever.h $(srcdir)/doc/man3
+
+.PHONY: man-pages
+EXTRA_DIST += doc/gen-man
 
 EXTRA_DIST += $(wildcard $(srcdir)/doc/*.md $(srcdir)/doc/*.svg) \
               $(wildcard $(srcdir)/doc/examples/*.[ch] $(srcdir)/doc/examples/*.md)

@@ -17,6 +17,13 @@
 #define FEVER_VERSION_PATCH 0
 #define FEVER_VERSION "0.1.0"
 
+/* The comment above each function has the same slots, and doc/man3 is generated from them (doc/gen-man):
+ *   Takes, Gives (what it writes or hands out, on success only), Returns, Blocks, Context (driver, task), Threads, Signals,
+ *   Fork, Memory, Cost, Source (whose contract it follows), Since.  Struct and Form: what the manual page shows besides.
+ * "Those of entry" are what every function that touches the runtime may return: -FEVER_ENOTINIT, -FEVER_EFORK,
+ *   -FEVER_ESIGNAL, -FEVER_ECONTEXT (in a thread that a task body made), -FEVER_ENOTHREADS, -FEVER_ENOROOM.
+ */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -71,9 +78,34 @@ enum fever_errno {
 #undef FEVER_X_
 };
 
-/* fever_strerror: the text of an error code, of either sign. */
+/* fever_strerror: the text of an error code.
+ *   Takes    error: a FEVER_E... or errno code, of either sign
+ *   Gives    nothing else
+ *   Returns  a text, never NULL; "unknown error" for what is no code
+ *   Blocks   never
+ *   Context  anywhere, before fever_init too
+ *   Threads  any number at once
+ *   Signals  safe in a handler (with glibc 2.32 or later)
+ *   Fork     safe
+ *   Memory   the text is static
+ *   Cost     a switch
+ *   Source   strerrordesc_np(3)
+ *   Since    0.1.0 */
 FEVER_API const char *fever_strerror(int error);
-/* fever_strerrorname: its name, as "FEVER_EAPP" or "ENOMEM". */
+
+/* fever_strerrorname: the name of an error code, as "FEVER_EAPP" or "ENOMEM".
+ *   Takes    error: a FEVER_E... or errno code, of either sign
+ *   Gives    nothing else
+ *   Returns  a name, never NULL; "OK" for 0, "unknown" for what is no code
+ *   Blocks   never
+ *   Context  anywhere, before fever_init too
+ *   Threads  any number at once
+ *   Signals  safe in a handler (with glibc 2.32 or later)
+ *   Fork     safe
+ *   Memory   the name is static
+ *   Cost     a switch
+ *   Source   strerrorname_np(3)
+ *   Since    0.1.0 */
 FEVER_API const char *fever_strerrorname(int error);
 
 /* ---------------------------------------------------------------------------------------------
@@ -101,7 +133,37 @@ struct fever_options {
 
 #define FEVER_OPTIONS(...) (&(struct fever_options){.struct_bytes = sizeof(struct fever_options), ##__VA_ARGS__})
 
+/* fever_init: starts the runtime: lays out the segment, forks the supervisor, which forks the workers.
+ *   Struct   fever_options
+ *   Takes    options: FEVER_OPTIONS(.workers = 4, ...), or NULL for environment and defaults; copied
+ *   Gives    a runtime that belongs to this process and ends with it
+ *   Returns  0; -FEVER_EINIT, -FEVER_EOPTION, -FEVER_ENOTASK, -FEVER_ENOROOM, -FEVER_ERUNTIME, -FEVER_ECONTEXT (in a task), or a
+ *            negative errno value
+ *   Blocks   until the supervisor and at least one worker are forked: milliseconds, at most 10 s
+ *   Context  driver; call it first in main, before OpenMP, MPI_Init and large allocations
+ *   Threads  one at a time wins; the others get -FEVER_EINIT.  Warns when other threads run already
+ *   Signals  not in a handler
+ *   Fork     forks twice, so that wait() never sees the supervisor; SIGCHLD of that fork is kept from the program
+ *   Memory   maps the segment; memory allocated or changed afterwards is not seen by tasks
+ *   Cost     a few forks, each about 20 ms a resident GiB of private memory; warns above 1 GiB
+ *   Source   Ray's ray.init
+ *   Since    0.1.0 */
 FEVER_API int fever_init(const struct fever_options *options);
+
+/* fever_shutdown: ends the runtime and all its processes.  fever_init may be called again afterwards.
+ *   Takes    nothing
+ *   Gives    nothing; refs, views and groups of this runtime are invalid from now on
+ *   Returns  0; -FEVER_ENOTINIT, -FEVER_EFORK, -FEVER_ESIGNAL, -FEVER_ECONTEXT (in a task), -FEVER_ERUNTIME (the supervisor had
+ *            died or had to be killed)
+ *   Blocks   until all processes are gone: workers have 20 ms to flush, then they are killed; at most 6 s
+ *   Context  driver
+ *   Threads  no other thread may be inside a fever call
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   unmaps the segment; views point nowhere
+ *   Cost     milliseconds
+ *   Source   Ray's ray.shutdown
+ *   Since    0.1.0 */
 FEVER_API int fever_shutdown(void);
 
 /* ---------------------------------------------------------------------------------------------
@@ -132,8 +194,59 @@ struct fever_error {
     char     text[160];      /* what happened, in words */
 };
 
+/* fever_get_raw, fever_get, fever_get_for: waits for a ref and copies its value.
+ *   Form     int fever_get(fever_ref ref, T *out);
+ *   Form     int fever_get_for(fever_ref ref, T *out, double timeout_s);
+ *   Takes    ref; out: room for bytes bytes; type: FEVER_TYPE_OF the value, 0 for any; timeout_s: 0 polls, FEVER_FOREVER
+ *   Gives    the value in out, on success only; the ref stays held
+ *   Returns  0; the error of the task (-FEVER_EAPP, -FEVER_ECRASHED, -FEVER_ETASKTIMEOUT, -FEVER_EABORTED, -FEVER_ESTOREFULL);
+ *            -FEVER_ETIMEDOUT, -FEVER_ETYPE, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL (not a number), -FEVER_EDEPTH,
+ *            -FEVER_EDEADLK, -FEVER_ERUNTIME; those of entry
+ *   Blocks   until the value is there or the time is over: spins (spin_us), then sleeps
+ *   Context  driver and task; in a task without a time limit a FEVER_REENTRANT definition may run in place, else a spare worker
+ *            stands in
+ *   Threads  any; several may wait for one ref
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   nothing is allocated
+ *   Cost     a load when the value is there, and the copy; no atomic read-modify-write unless it sleeps
+ *   Source   Ray's ray.get
+ *   Since    0.1.0 */
 FEVER_API int fever_get_raw(fever_ref ref, void *out, size_t bytes, unsigned type, double timeout_s);
+
+/* fever_take_raw, fever_take: fever_get and, when that succeeds, fever_release in one.
+ *   Form     int fever_take(fever_ref ref, T *out);
+ *   Takes    as fever_get_raw; one hold of the ref is given up on success
+ *   Gives    the value in out, on success only; after a failure the ref is still held, for fever_error
+ *   Returns  as fever_get: 0; the error of the task; -FEVER_ETIMEDOUT, -FEVER_ETYPE, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL,
+ *            -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those of entry
+ *   Blocks   as fever_get
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   frees the slot and its block when nobody else holds the ref
+ *   Cost     as fever_get; freeing an unshared small result is one store
+ *   Source   Ray's ray.get, and the end of an ObjectRef
+ *   Since    0.1.0 */
 FEVER_API int fever_take_raw(fever_ref ref, void *out, size_t bytes, unsigned type, double timeout_s);
+
+/* fever_get_many_raw, fever_get_many: waits for n refs and copies their values, in order.
+ *   Form     int fever_get_many(const fever_ref *refs, size_t n, T *out, double timeout_s);
+ *   Takes    refs, n; out: room for n values of bytes bytes; type as in fever_get_raw; one time limit for all
+ *   Gives    the values in out; after an error those before the failed one may be written
+ *   Returns  0; the first error met, one that has happened already before any that is still to come; else as fever_get:
+ *            -FEVER_ETIMEDOUT, -FEVER_ETYPE, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL, -FEVER_EDEPTH, -FEVER_EDEADLK,
+ *            -FEVER_ERUNTIME; those of entry
+ *   Blocks   until all are there, one has failed, or the time is over
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   nothing is allocated
+ *   Cost     two looks at each ref (the first look is at 4096 of them at most), and the copies
+ *   Source   Ray's ray.get of a list
+ *   Since    0.1.0 */
 FEVER_API int fever_get_many_raw(const fever_ref *refs, size_t n, void *out, size_t bytes, unsigned type, double timeout_s);
 
 /* Typed, out is a T *:   int fever_get(fever_ref ref, T *out) */
@@ -144,34 +257,249 @@ FEVER_API int fever_get_many_raw(const fever_ref *refs, size_t n, void *out, siz
 #define fever_get_many(refs, n, out, secs) \
     fever_get_many_raw((refs), (n), (out), sizeof *(out), FEVER_TYPE_OF(*(out)), (secs))
 
-/* wait until num_returns of n refs are ready; returns how many, and which */
+/* fever_wait: waits until num_returns of n refs are ready (that is: done or failed), and says which.
+ *   Takes    refs, n: all different; num_returns: 1 .. n; timeout_s: 0 polls, FEVER_FOREVER; ready_out: n flags, or NULL
+ *   Gives    ready_out[i]: refs[i] is ready; exactly num_returns of them are set, the first in order, or fewer at the time limit
+ *   Returns  how many flags are set; -FEVER_EDUPLICATE, -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ESTALE, -FEVER_EDEPTH, -FEVER_EDEADLK,
+ *            -FEVER_ERUNTIME, -ENOMEM; those of entry
+ *   Blocks   until so many are ready or the time is over (which is no error)
+ *   Context  driver and task; nothing is run in place
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   n words for a while when n is over 64
+ *   Cost     a sort of n to find duplicates; each wake-up looks at all n
+ *   Source   Ray's ray.wait
+ *   Since    0.1.0 */
 FEVER_API int fever_wait(const fever_ref *refs, size_t n, size_t num_returns, double timeout_s, bool *ready_out);
-/* wait for a ref without taking its value (tasks without a result, too) */
+
+/* fever_wait_one: waits for a ref without taking its value; works for tasks without a result.
+ *   Takes    ref; timeout_s: 0 polls, FEVER_FOREVER
+ *   Gives    nothing; the ref stays held
+ *   Returns  0; the error of the task (-FEVER_EAPP, -FEVER_ECRASHED, -FEVER_ETASKTIMEOUT, -FEVER_EABORTED, -FEVER_ESTOREFULL);
+ *            -FEVER_ETIMEDOUT, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL, -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those of
+ *            entry
+ *   Blocks   as fever_get
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   nothing is allocated
+ *   Cost     as fever_get, without the copy
+ *   Source   Ray's ray.wait of one ref
+ *   Since    0.1.0 */
 FEVER_API int fever_wait_one(fever_ref ref, double timeout_s);
+
+/* fever_retain: holds a ref once more: it takes one more fever_release to let it go.
+ *   Takes    ref: one that is alive, as held by this process, or by what called it
+ *   Gives    a hold, of this process; in a task, until the body ends at the latest for refs that it got itself
+ *   Returns  0; -FEVER_ENULL, -FEVER_ESTALE, -FEVER_ENOSLOTS (over 16384 refs of others are held); those of entry
+ *   Blocks   never for long: a lock among the threads of this process
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   the first ref of another process opens a table of 128 KiB in the segment
+ *   Cost     one local atomic add for a ref of one's own; else a lock, and for the first hold one or two compare-and-swaps
+ *   Source   reference counting as in Ray (Nishihara et al. 2018), by process
+ *   Since    0.1.0 */
 FEVER_API int fever_retain(fever_ref ref);
+
+/* fever_release: lets go of a ref.  What nobody holds any more is freed.
+ *   Takes    ref: held by this process; views of it end here
+ *   Gives    nothing
+ *   Returns  0; -FEVER_ENULL, -FEVER_ESTALE (not held, or released before); those of entry
+ *   Blocks   never for long
+ *   Context  driver and task; what a body got and did not release is released when it ends
+ *   Threads  any, also another than the one that got the ref
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   frees slot, block and the refs inside; a task that still runs goes on, and its result is freed then
+ *   Cost     one store for an unshared small result; else one to three compare-and-swaps
+ *   Source   reference counting as in Ray, by process
+ *   Since    0.1.0 */
 FEVER_API int fever_release(fever_ref ref);
-/* why a ref failed; 0 and out->code == 0 when it did not */
+
+/* fever_error: why a ref failed.
+ *   Struct   fever_error
+ *   Takes    ref; also one whose submission failed
+ *   Gives    error_out; its code is 0 when the ref has not failed (yet)
+ *   Returns  0; -FEVER_ENULL, -FEVER_ESTALE; those of entry
+ *   Blocks   never: it does not wait for the ref
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   a copy; nothing to free
+ *   Cost     a load and a copy of 350 bytes
+ *   Source   Ray's RayTaskError and WorkerCrashedError
+ *   Since    0.1.0 */
 FEVER_API int  fever_error(fever_ref ref, struct fever_error *error_out);
+
+/* fever_error_print: writes one line that says what happened.
+ *   Takes    stream, error; with NULL for either it does nothing
+ *   Gives    a line on stream
+ *   Returns  nothing
+ *   Blocks   as fprintf(3)
+ *   Context  anywhere
+ *   Threads  any
+ *   Signals  not in a handler
+ *   Fork     safe
+ *   Memory   nothing is allocated by itself
+ *   Cost     as fprintf(3)
+ *   Source   perror(3)
+ *   Since    0.1.0 */
 FEVER_API void fever_error_print(FILE *stream, const struct fever_error *error);
 
 /* ---------------------------------------------------------------------------------------------
  * Objects
  */
+
+/* fever_put: copies data into a new, sealed object.
+ *   Takes    data, bytes: 0 is allowed
+ *   Gives    ref_out: a ref that this thread holds
+ *   Returns  0; -FEVER_ENULL, -FEVER_ETOOBIG, -FEVER_ESTOREFULL, -FEVER_ENOSLOTS; those of entry
+ *   Blocks   only while all task slots of this thread are in flight
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   a block of the store above 16 bytes; up to 31.5 KiB from chunks of this thread's own, above in whole chunks of 64 KiB
+ *   Cost     the copy; no atomic read-modify-write for small ones, one per 64 KiB for large ones
+ *   Source   Ray's ray.put
+ *   Since    0.1.0 */
 FEVER_API int fever_put(const void *data, size_t bytes, fever_ref *ref_out);
-/* the same for data that contains refs[0..n_refs): they stay alive as long as the object */
+
+/* fever_put_with: fever_put of data that contains refs: they stay alive as long as the object.
+ *   Takes    data, bytes; refs, n_refs: the refs in data, each alive
+ *   Gives    ref_out: a ref that this thread holds
+ *   Returns  0; -FEVER_ENULL, -FEVER_ESTALE (one of refs), -FEVER_ETOOBIG, -FEVER_ESTOREFULL, -FEVER_ENOSLOTS; those of entry
+ *   Blocks   as fever_put
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   a block with room for a hold of each ref
+ *   Cost     as fever_put, and one or two compare-and-swaps a ref
+ *   Source   Ray's nested ObjectRefs
+ *   Since    0.1.0 */
 FEVER_API int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, fever_ref *ref_out);
+
+/* fever_create_raw, fever_create: a new object of bytes bytes, to be filled in place and sealed.
+ *   Form     int fever_create(size_t bytes, T **data_out, fever_ref *ref_out);
+ *   Takes    bytes: 0 is allowed
+ *   Gives    data_out: its memory, writable, aligned to 64 bytes, not cleared, at one address in all processes; ref_out: held by
+ *            this thread
+ *   Returns  0; -FEVER_ENULL, -FEVER_ETOOBIG, -FEVER_ESTOREFULL, -FEVER_ENOSLOTS; those of entry
+ *   Blocks   only while all task slots of this thread are in flight
+ *   Context  driver and task; when the creator dies before fever_seal the object fails with FEVER_EABORTED
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   a block of the store, really allocated before it is handed out
+ *   Cost     as fever_put without the copy; the first touch of new pages costs more than a copy
+ *   Source   Plasma's Create
+ *   Since    0.1.0 */
 FEVER_API int fever_create_raw(size_t bytes, void **data_out, fever_ref *ref_out);
 /* typed, data_out is a T **: an unsealed object of bytes, for this thread to fill and seal */
 #define fever_create(bytes, data_out, ref_out) fever_create_raw((bytes), (void **)(1 ? (data_out) : (__typeof__(**(data_out)) **)0), (ref_out))
+
+/* fever_seal: makes an object of fever_create immutable and ready.
+ *   Takes    ref: an unsealed object that this process created
+ *   Gives    nothing; the memory of fever_create must not be written any more
+ *   Returns  0; -FEVER_ENULL, -FEVER_ESTALE, -FEVER_ESTATE (sealed already, or no such object), -FEVER_ECONTEXT (another process
+ *            created it); those of entry
+ *   Blocks   never
+ *   Context  driver and task, the creator's process
+ *   Threads  any of that process, one of them
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   nothing changes; the view of fever_view is read-only, the creator's pointer is not taken away
+ *   Cost     one compare-and-swap; wakes who waits
+ *   Source   Plasma's Seal
+ *   Since    0.1.0 */
 FEVER_API int fever_seal(fever_ref ref);
+
+/* fever_abort: gives an unsealed object up: who waits for it gets -FEVER_EABORTED.
+ *   Takes    ref: an unsealed object that this process created
+ *   Gives    nothing; the ref stays held, its memory is freed
+ *   Returns  0; -FEVER_ENULL, -FEVER_ESTALE, -FEVER_ESTATE (sealed already, or no such object), -FEVER_ECONTEXT (another process
+ *            created it); those of entry
+ *   Blocks   never
+ *   Context  driver and task, the creator's process
+ *   Threads  any of that process, one of them
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   the block is freed at once
+ *   Cost     one compare-and-swap, and the block's
+ *   Source   Plasma's Abort
+ *   Since    0.1.0 */
 FEVER_API int fever_abort(fever_ref ref);
-/* the bytes of a result or object in place, read-only; good as long as the ref is held */
+
+/* fever_view_raw, fever_view: waits for a result or object and shows it where it lies.
+ *   Form     int fever_view(fever_ref ref, const T **data_out, size_t *bytes_out);
+ *   Takes    ref; timeout_s: 0 polls, FEVER_FOREVER; bytes_out may be NULL
+ *   Gives    data_out, bytes_out: good as long as this process holds the ref
+ *   Returns  0; the error of the task (-FEVER_EAPP, -FEVER_ECRASHED, -FEVER_ETASKTIMEOUT, -FEVER_EABORTED, -FEVER_ESTOREFULL);
+ *            -FEVER_ETIMEDOUT, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL, -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those of
+ *            entry
+ *   Blocks   as fever_get
+ *   Context  driver and task; a task's ref arguments are held for it while it runs
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     the memory is not there in a child that the program forked
+ *   Memory   no copy; mapped read-only above 16 bytes: a write through it is a SIGSEGV
+ *   Cost     a load when it is ready
+ *   Source   Plasma's Get; Ray's zero-copy reads
+ *   Since    0.1.0 */
 FEVER_API int fever_view_raw(fever_ref ref, const void **data_out, size_t *bytes_out, double timeout_s);
 #define fever_view(ref, data_out, bytes_out) \
     fever_view_raw((ref), (const void **)(1 ? (data_out) : (const __typeof__(**(data_out)) **)0), (bytes_out), FEVER_FOREVER)
 
+/* fever_promise: a ref that is completed by hand, with fever_promise_set or fever_promise_fail.
+ *   Takes    nothing
+ *   Gives    ref_out: a ref that this thread holds; pass it to tasks as an argument or inside a struct
+ *   Returns  0; -FEVER_ENULL, -FEVER_ENOSLOTS; those of entry
+ *   Blocks   only while all task slots of this thread are in flight
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   a task slot
+ *   Cost     one store
+ *   Source   std::promise
+ *   Since    0.1.0 */
 FEVER_API int fever_promise(fever_ref *ref_out);
+
+/* fever_promise_set: gives a promise its value; of several who try, one wins.
+ *   Takes    ref: a promise that is not set; data, bytes: copied
+ *   Gives    nothing; the ref becomes ready
+ *   Returns  0; -FEVER_ESTATE (set before, or no promise), -FEVER_ENULL, -FEVER_ESTALE, -FEVER_ETOOBIG, -FEVER_ESTOREFULL (it stays
+ *            open); those of entry
+ *   Blocks   never
+ *   Context  driver and task, any process that has the ref
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   a block of the store above 16 bytes
+ *   Cost     two compare-and-swaps and the copy; wakes who waits
+ *   Source   std::promise::set_value
+ *   Since    0.1.0 */
 FEVER_API int fever_promise_set(fever_ref ref, const void *data, size_t bytes);
+
+/* fever_promise_fail: makes a promise fail with FEVER_EAPP.
+ *   Takes    ref: a promise that is not set; app_code; text: copied up to 159 bytes, or NULL
+ *   Gives    nothing; the ref fails
+ *   Returns  0; -FEVER_ESTATE (set before, or no promise), -FEVER_ENULL, -FEVER_ESTALE; those of entry
+ *   Blocks   never
+ *   Context  driver and task, any process that has the ref
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   a block of the store for the words; without room only the codes are kept
+ *   Cost     two compare-and-swaps; wakes who waits
+ *   Source   std::promise::set_exception
+ *   Since    0.1.0 */
 FEVER_API int fever_promise_fail(fever_ref ref, int app_code, const char *text);
 
 /* ---------------------------------------------------------------------------------------------
@@ -209,28 +537,171 @@ struct fever_task_options {
 #define FEVER_NO_RETRY (-1)
 #define FEVER_WITH(...) (&(struct fever_task_options){.struct_bytes = sizeof(struct fever_task_options), ##__VA_ARGS__})
 
+/* fever_submit: submits a task; the untyped layer beneath NAME_remote and NAME_with.
+ *   Struct   fever_task_options
+ *   Takes    def: a registered definition; args, bytes: copied, bytes as the definition says; options: FEVER_WITH(...), or NULL
+ *   Gives    ref_out: a ref that this thread holds
+ *   Returns  0; -FEVER_ENOTASK, -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ESTALE (a ref in the arguments), -FEVER_ENOSLOTS,
+ *            -FEVER_ESTOREFULL, -FEVER_ERUNTIME, -ENOMEM; those of entry
+ *   Blocks   only while all task slots of this thread are in flight
+ *   Context  driver and task; with FEVER_INLINE=1 the body runs here and now
+ *   Threads  any; each thread has slots and a queue of its own
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   up to 24 bytes of arguments lie in the task slot, more in a block of the store
+ *   Cost     two cache lines and no atomic read-modify-write, unless a worker sleeps and is woken
+ *   Source   Ray's f.remote()
+ *   Since    0.1.0 */
 FEVER_API int fever_submit(const struct fever_def *def, const void *args, size_t bytes,
                            const struct fever_task_options *options, fever_ref *ref_out);
-/* the same, with the error (if any) inside the ref, where every later call on it finds it */
+
+/* fever_submit_ref: fever_submit, with the error (if any) inside the ref, where every later call on it finds it.
+ *   Takes    as fever_submit
+ *   Gives    nothing else
+ *   Returns  a ref that this thread holds, or one that only carries the error of fever_submit and needs no release
+ *   Blocks   as fever_submit
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  in a handler that interrupted a fever call the ref carries -FEVER_ESIGNAL
+ *   Fork     in a child that the program forked the ref carries -FEVER_EFORK
+ *   Memory   as fever_submit
+ *   Cost     as fever_submit
+ *   Source   Ray's f.remote()
+ *   Since    0.1.0 */
 FEVER_API fever_ref fever_submit_ref(const struct fever_def *def, const void *args, size_t bytes,
                                      const struct fever_task_options *options);
 
 /* Groups: submit many, wait for all, no ref per task.  A group belongs to the thread that opened it. */
 struct fever_group;
+
+/* fever_group_open: opens a group: submit many, wait for all, no ref per task.
+ *   Takes    nothing
+ *   Gives    group_out: belongs to this thread until fever_group_close
+ *   Returns  0; -FEVER_ENULL, -ENOMEM; those of entry
+ *   Blocks   never
+ *   Context  driver and task
+ *   Threads  the group is for the thread that opened it only
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   private; fever_group_close frees it
+ *   Cost     two allocations
+ *   Source   oneTBB's task_group
+ *   Since    0.1.0 */
 FEVER_API int fever_group_open(struct fever_group **group_out);
+
+/* fever_group_submit: submits a task to a group; its result is dropped, its failure is kept.
+ *   Takes    group; the others as fever_submit
+ *   Gives    nothing
+ *   Returns  0; -FEVER_ECONTEXT (another thread's group), -FEVER_ENOTASK, -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ESTALE,
+ *            -FEVER_ENOSLOTS, -FEVER_ESTOREFULL, -FEVER_ERUNTIME, -ENOMEM; those of entry
+ *   Blocks   only while all task slots of this thread are in flight
+ *   Context  driver and task
+ *   Threads  the one that opened the group
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   as fever_submit; a task that ended well frees its slot itself
+ *   Cost     as fever_submit; no release is needed
+ *   Source   oneTBB's task_group::run
+ *   Since    0.1.0 */
 FEVER_API int fever_group_submit(struct fever_group *group, const struct fever_def *def, const void *args, size_t bytes,
                                  const struct fever_task_options *options);
-/* waits for all submitted so far; returns how many of the group failed so far, or an error */
+
+/* fever_group_wait: waits until all that was submitted to the group so far has ended.
+ *   Takes    group; timeout_s: 0 polls, FEVER_FOREVER
+ *   Gives    nothing
+ *   Returns  how many of the group have failed so far; -FEVER_ETIMEDOUT, -FEVER_ECONTEXT, -FEVER_ENULL, -FEVER_EDEPTH,
+ *            -FEVER_EDEADLK, -FEVER_ERUNTIME; those of entry
+ *   Blocks   until all have ended or the time is over
+ *   Context  driver and task; in a task a spare worker may stand in
+ *   Threads  the one that opened the group
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   keeps a copy of each failure
+ *   Cost     looks at the task slots of this thread, once or a few times
+ *   Source   oneTBB's task_group::wait
+ *   Since    0.1.0 */
 FEVER_API int64_t fever_group_wait(struct fever_group *group, double timeout_s);
-/* how many were submitted, and how many of these have ended; does not wait */
+
+/* fever_group_progress: how many were submitted to the group, and how many of these have ended.
+ *   Takes    group
+ *   Gives    submitted_out, ended_out; either may be NULL
+ *   Returns  0; -FEVER_ECONTEXT, -FEVER_ENULL; those of entry
+ *   Blocks   never
+ *   Context  driver and task
+ *   Threads  the one that opened the group
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   keeps a copy of each failure
+ *   Cost     looks at all task slots of this thread: not for each task
+ *   Source   Fever's own
+ *   Since    0.1.0 */
 FEVER_API int fever_group_progress(struct fever_group *group, uint64_t *submitted_out, uint64_t *ended_out);
-/* failure number i (0, 1, ...): which submission of the group it was (0, 1, ...), and why */
+
+/* fever_group_failure: failure number i of a group: which submission it was, and why it failed.
+ *   Takes    group; i: 0 .. failures known (by a wait or progress) - 1
+ *   Gives    index_out: 0 for the first submission of the group; error_out; either may be NULL
+ *   Returns  0; -FEVER_EINVAL (no such failure), -FEVER_ENULL
+ *   Blocks   never
+ *   Context  driver and task
+ *   Threads  the one that opened the group
+ *   Signals  not in a handler
+ *   Fork     reads private memory only
+ *   Memory   a copy; nothing to free
+ *   Cost     a copy of 350 bytes
+ *   Source   Fever's own
+ *   Since    0.1.0 */
 FEVER_API int fever_group_failure(struct fever_group *group, uint64_t i, uint64_t *index_out, struct fever_error *error_out);
-/* waits for what is left and frees the group */
+
+/* fever_group_close: waits for what is left of a group and frees it.
+ *   Takes    group: not to be used afterwards, unless the result is -FEVER_ECONTEXT or -FEVER_ESIGNAL
+ *   Gives    nothing
+ *   Returns  0; -FEVER_ECONTEXT, -FEVER_ENULL, -FEVER_ENOTINIT (its runtime is gone; it is freed), -FEVER_EDEPTH, -FEVER_EDEADLK,
+ *            -FEVER_ERUNTIME; those of entry
+ *   Blocks   until all have ended
+ *   Context  driver and task
+ *   Threads  the one that opened the group
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   frees the group
+ *   Cost     as fever_group_wait
+ *   Source   oneTBB's task_group
+ *   Since    0.1.0 */
 FEVER_API int fever_group_close(struct fever_group *group);
 
+/* fever_map_raw, fever_map: out[i] = task(in[i]) for i in 0..n, in parallel, in order.
+ *   Form     int fever_map(name, const A *in, size_t n, R *out);
+ *   Takes    def: a task of one argument; in: n items of in_bytes; options: for each chunk, or NULL.  fever_map takes the task's
+ *            name
+ *   Gives    out: n results of out_bytes, only when all went well
+ *   Returns  0; the error of the first chunk that failed; -FEVER_ENOTASK, -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ETOOBIG,
+ *            -FEVER_ESTOREFULL; those of fever_group_submit and fever_group_wait; those of entry
+ *   Blocks   until all have ended
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   items and results lie in the store while it runs; refs in them are neither awaited nor kept alive
+ *   Cost     two copies of items and results; about eight tasks a worker, so that a crash repeats a whole chunk
+ *   Source   Python's multiprocessing.Pool.map
+ *   Since    0.1.0 */
 FEVER_API int fever_map_raw(const struct fever_def *def, const void *in, size_t in_bytes, size_t n, void *out, size_t out_bytes,
                             const struct fever_task_options *options);
+
+/* fever_for_raw: runs a FEVER_FOR loop over lo <= i < hi in chunks; the layer beneath NAME_for.
+ *   Takes    def: of FEVER_FOR; grain: iterations a chunk, 0 chooses; args, bytes: its arguments, overwritten in their first two
+ *            members
+ *   Gives    nothing
+ *   Returns  0; the error of the first chunk that failed; -FEVER_EINVAL, -FEVER_ENULL; those of fever_group_submit and
+ *            fever_group_wait; those of entry
+ *   Blocks   until all chunks have ended
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   as fever_group_submit
+ *   Cost     about eight tasks a worker when grain is 0
+ *   Source   OpenMP's parallel for
+ *   Since    0.1.0 */
 FEVER_API int fever_for_raw(const struct fever_def *def, long lo, long hi, long grain, void *args, size_t bytes);
 
 /* Inside a task body */
@@ -243,11 +714,51 @@ struct fever_context {
     bool      cancelled;
     uint64_t  seed;        /* differs by task, is the same in every attempt */
 };
-/* in a task body: its context; elsewhere NULL */
+
+/* fever_context: what a task body may know of itself.
+ *   Struct   fever_context
+ *   Takes    nothing
+ *   Gives    nothing else
+ *   Returns  the context; NULL outside of a task body
+ *   Blocks   never
+ *   Context  task
+ *   Threads  the one that runs the body; NULL in threads that a body made
+ *   Signals  safe in a handler while the body runs
+ *   Fork     not in a child of a body
+ *   Memory   static, by thread: good until the next call
+ *   Cost     a load and some arithmetic
+ *   Source   Ray's runtime context
+ *   Since    0.1.0 */
 FEVER_API const struct fever_context *fever_context(void);
-/* in a task body: the result of this task is an error of the application */
+
+/* fever_fail: the result of this task is an error of the application, FEVER_EAPP.  The body goes on and returns.
+ *   Takes    app_code; format and what it needs, as printf(3); 159 bytes are kept
+ *   Gives    nothing; what the body returns is dropped
+ *   Returns  0; -FEVER_ECONTEXT (not in a task body)
+ *   Blocks   never
+ *   Context  task
+ *   Threads  the one that runs the body
+ *   Signals  not in a handler
+ *   Fork     not in a child of a body
+ *   Memory   nothing is allocated until the body returns
+ *   Cost     as snprintf(3)
+ *   Source   an exception in a Ray task; it is not retried
+ *   Since    0.1.0 */
 FEVER_API int fever_fail(int app_code, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* before fever_init: called once in each worker when it starts */
+
+/* fever_worker_hook: names a function that each worker calls once when it starts, before its first task.
+ *   Takes    hook, or NULL for none; arg: handed to it as it is
+ *   Gives    nothing; a second call replaces the first
+ *   Returns  0; -FEVER_EINIT (the runtime runs already)
+ *   Blocks   never
+ *   Context  driver, before fever_init
+ *   Threads  one at a time
+ *   Signals  not in a handler
+ *   Fork     the hook runs in workers, spares and their successors after a crash
+ *   Memory   what arg points to is seen as it was at fever_init
+ *   Cost     two stores
+ *   Source   Ray's worker_process_setup_hook
+ *   Since    0.1.0 */
 FEVER_API int fever_worker_hook(void (*hook)(void *), void *arg);
 
 /* counts since init, summed over all processes, and checks of the whole segment */
@@ -258,11 +769,51 @@ struct fever_stats {
     uint64_t worker_deaths, workers, spares;
     uint64_t objects_live, store_bytes, store_used_bytes;
 };
+
+/* fever_stats: counts since fever_init, summed over all processes.
+ *   Struct   fever_stats
+ *   Takes    stats_out, with struct_bytes set to its size
+ *   Gives    stats_out; the sums are of one moment only when nothing runs.  objects_live counts all task slots in use
+ *   Returns  0; -FEVER_ENULL, -FEVER_EINVAL (struct_bytes); those of entry
+ *   Blocks   never
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   nothing is allocated
+ *   Cost     reads every task slot and every chunk word: not for each task
+ *   Source   Fever's own
+ *   Since    0.1.0 */
 FEVER_API int fever_stats(struct fever_stats *stats_out);
-/* checks the books of the whole segment at rest; returns the number of violations, told to stream */
+
+/* fever_validate: checks the books of the whole segment.  Call it at rest: while tasks run it reports them.
+ *   Takes    stream: where violations are told, or NULL
+ *   Gives    lines on stream, at most 50
+ *   Returns  the number of violations, 0 when all is well; those of entry
+ *   Blocks   never for long
+ *   Context  driver; in a task it reports that task
+ *   Threads  one; no other may be inside a fever call
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   four bytes a task slot for a while
+ *   Cost     reads the whole segment but its data: milliseconds to seconds
+ *   Source   Fever's own
+ *   Since    0.1.0 */
 FEVER_API int fever_validate(FILE *stream);
 
-/* used by the macros: makes the definitions of this program or library known */
+/* fever_register_defs: makes the definitions of a program or library known.  The macros call it; nobody else needs to.
+ *   Takes    begin, end: pointers to definitions, which stay where they are
+ *   Gives    nothing; fever_init numbers the definitions
+ *   Returns  nothing; beyond 256 programs and libraries it does nothing
+ *   Blocks   never
+ *   Context  before main, by a constructor; a library loaded after fever_init is not known to the runtime
+ *   Threads  one at a time
+ *   Signals  not in a handler
+ *   Fork     safe
+ *   Memory   keeps the two pointers
+ *   Cost     a search among the ranges known
+ *   Source   Fever's own
+ *   Since    0.1.0 */
 FEVER_API void fever_register_defs(struct fever_def **begin, struct fever_def **end);
 
 #ifdef __cplusplus
@@ -278,6 +829,7 @@ FEVER_API void fever_register_defs(struct fever_def **begin, struct fever_def **
  * defines   fever_ref integrate_remote(double lo, double hi, long n);
  *           fever_ref integrate_with(const struct fever_task_options *, double lo, double hi, long n);
  *           int       integrate_group(struct fever_group *, double lo, double hi, long n);
+ *           int       integrate_group_with(struct fever_group *, const struct fever_task_options *, double lo, ...);
  *           double    integrate_local(double lo, double hi, long n);    (a plain call)
  *
  * FEVER_TASK_VOID(name, ...) has no result; FEVER_REENTRANT(type, name, ...) may be run in place by the
@@ -380,6 +932,11 @@ FEVER_API void fever_register_defs(struct fever_def **begin, struct fever_def **
         struct fever_group *fever_g_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
         return fever_group_submit(fever_g_, &fever_def_##name_, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0, NULL); \
+    } \
+    __attribute__((unused)) static inline int name_##_group_with( \
+        struct fever_group *fever_g_, const struct fever_task_options *fever_o_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
+        struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
+        return fever_group_submit(fever_g_, &fever_def_##name_, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0, fever_o_); \
     }
 
 #define FEVER_ARGS_(name_, ...) \
@@ -411,6 +968,28 @@ FEVER_API void fever_register_defs(struct fever_def **begin, struct fever_def **
     FEVER_DEFINE_(F, sizeof(T), FEVER_TYPE_OF(*(T *)0), name_, ##__VA_ARGS__) \
     static T name_##_local(FEVER_LIST(FEVER_P_PARAM, void, ##__VA_ARGS__))
 
+/* FEVER_TASK, FEVER_TASK_VOID, FEVER_REENTRANT: defines a task: a function whose calls may run in a worker.
+ *   Form     FEVER_TASK(type, name, (type1, arg1), ...) { ...; return value; }
+ *   Form     FEVER_TASK_VOID(name, (type1, arg1), ...) { ... }
+ *   Form     FEVER_REENTRANT(type, name, (type1, arg1), ...) { ...; return value; }
+ *   Form     fever_ref name_remote(type1 arg1, ...);
+ *   Form     fever_ref name_with(const struct fever_task_options *options, type1 arg1, ...);
+ *   Form     int name_group(struct fever_group *group, type1 arg1, ...);
+ *   Form     type name_local(type1 arg1, ...);
+ *   Struct   fever_task_options
+ *   Takes    up to 12 arguments of any type but pointers, by value; one of type fever_ref is awaited before the body starts; refs
+ *            inside structs are kept alive
+ *   Gives    name_remote submits; name_with submits with FEVER_WITH(...); name_group submits to a group; name_local is a plain call
+ *   Returns  name_remote and name_with: as fever_submit_ref; name_group: as fever_group_submit
+ *   Blocks   submitting: as fever_submit
+ *   Context  at file scope of a C source; a body may run more than once, in any worker, on a stack of 256 MiB
+ *   Threads  bodies run in processes of their own: no locks are needed, and static variables are not shared
+ *   Signals  a body that dies of a signal fails with FEVER_ECRASHED when its retries are used up
+ *   Fork     children that a body forks are killed with the runtime
+ *   Memory   arguments and result are copied; put large data and pass the ref
+ *   Cost     as fever_submit; a FEVER_REENTRANT task that its awaiter runs in place costs little more than a call
+ *   Source   Ray's @ray.remote; Cilk's spawn for FEVER_REENTRANT
+ *   Since    0.1.0 */
 #define FEVER_TASK(T, name, ...)      FEVER_TASK_(0u, T, name, ##__VA_ARGS__)
 #define FEVER_REENTRANT(T, name, ...) FEVER_TASK_(FEVER_DEF_REENTRANT, T, name, ##__VA_ARGS__)
 
@@ -432,6 +1011,22 @@ FEVER_API void fever_register_defs(struct fever_def **begin, struct fever_def **
  *     ...
  *     int rc = scale_for(0, n, 0, x, 2.0);      (lo, hi, grain or 0, arguments)
  */
+
+/* FEVER_FOR: defines a parallel loop.
+ *   Form     FEVER_FOR(name, i, (type1, arg1), ...) { body for one i, of type long }
+ *   Form     int name_for(long lo, long hi, long grain, type1 arg1, ...);
+ *   Takes    as FEVER_TASK; name_for: lo <= i < hi; grain: iterations a task, 0 chooses
+ *   Gives    nothing: bodies write into an unsealed object (pass its address as uintptr_t), or set promises
+ *   Returns  name_for: as fever_for_raw
+ *   Blocks   name_for: until all iterations have ended
+ *   Context  at file scope of a C source; name_for in driver and task
+ *   Threads  as FEVER_TASK
+ *   Signals  as FEVER_TASK; a crash repeats its whole chunk
+ *   Fork     as FEVER_TASK
+ *   Memory   as FEVER_TASK
+ *   Cost     about eight tasks a worker when grain is 0
+ *   Source   OpenMP's parallel for
+ *   Since    0.1.0 */
 #define FEVER_FOR(name_, i_, ...) \
     FEVER_EACH(FEVER_P_CHECK, ##__VA_ARGS__) \
     struct fever_args_##name_ { long fever_lo_, fever_hi_; FEVER_EACH(FEVER_P_MEMBER, ##__VA_ARGS__) }; \

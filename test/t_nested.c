@@ -170,14 +170,24 @@ FEVER_TASK(int, blocked_dies, (int, i)) /* killed while a spare stands in for it
     return 9;
 }
 
+static const char *why(fever_ref r)
+{
+    static struct fever_error e;
+    fever_error(r, &e);
+    return e.code == 0 ? "no error" : e.text;
+}
 static int take(fever_ref r)
 {
     int v = -1, rc = fever_take_raw(r, &v, sizeof v, 7, 2 * RT_LONG);
+    if (rc < 0)
+        tap_diag("%s", why(r));
     return rc < 0 ? rc : v;
 }
 static long take_long(fever_ref r)
 {
     long v = -1, rc = fever_take_raw(r, &v, sizeof v, 9, 2 * RT_LONG);
+    if (rc < 0)
+        tap_diag("%s", why(r));
     return rc < 0 ? rc : v;
 }
 

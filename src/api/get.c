@@ -88,7 +88,7 @@ static inline bool is_over(uint64_t t, uint32_t gen) {
 
 /* Spins for a while; true when it is over. */
 static bool spin(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t deadline) {
-    uint64_t limit = self->is_worker ? FV_MIN(fv_map.seg->spin_ns, 2000u) : fv_map.seg->spin_ns;
+    uint64_t limit = self->is_worker ? FV_MIN(self->spin_ns, 2000u) : self->spin_ns;
     if (!self->is_worker && fv_map.seg->oversubscribed)
         limit = FV_MIN(limit, 5000u);
     uint64_t until = 0;
@@ -139,7 +139,9 @@ int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_
             rc = -FEVER_EDEPTH;
             break;
         }
+        uint64_t begin = fv_now_ns();
         rc = fv_sleep(self, seen, deadline);
+        fv_spin_learn(self, fv_now_ns() - begin);
         if (rc < 0) {
             if (is_over(fv_load_acquire_64(&fv_task(index)->truth), gen))
                 rc = 0;

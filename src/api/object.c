@@ -6,23 +6,29 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "base/copy.h"
 
 /* A free slot of one's own, filled but for truth. */
 static int new_slot(struct fv_self *self, uint8_t kind, uint32_t *index_out, uint32_t *gen_out) {
     uint64_t spin_until = 0;
-    uint32_t index;
-    while ((index = fv_task_alloc(self, gen_out)) == FV_NO_TASK) {
+    uint32_t index = self->slot << fv_map.shift | self->cursor;
+    struct fv_home_slot *next = &self->home[self->cursor];
+    uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
+    if (FV_LIKELY(fv_truth_state(t) == FV_FREE && fv_truth_gen(t) + 1 > 1 && next->group == 0 && next->refs == 0)) {
+        self->cursor = self->cursor + 1 == self->limit ? 0 : self->cursor + 1; /* the common case: the slot at the cursor */
+        *gen_out = fv_truth_gen(t) + 1;
+    } else while ((index = fv_task_alloc(self, gen_out)) == FV_NO_TASK) {
         int rc = self->is_inline ? -FEVER_ENOSLOTS : fv_wait_slot(self, &spin_until);
         if (rc < 0)
             return rc;
     }
-    struct fv_task *t = fv_task(index);
-    t->def = 0;
-    t->kind = kind;
-    t->x = 0;
-    t->waiter = 0;
-    t->arg_bytes = 0;
-    t->result_bytes = 0;
+    struct fv_task *task = fv_task(index);
+    task->def = 0;
+    task->kind = kind;
+    task->x = 0;
+    task->waiter = 0;
+    task->arg_bytes = 0;
+    task->result_bytes = 0;
     struct fv_home_slot *h = &self->home[index & fv_map.mask];
     h->extra = 0;
     h->group = 0;
@@ -64,7 +70,7 @@ int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t
         uint64_t offset = fv_arena_alloc(&self->heap, index, gen, total);
         if (FV_UNLIKELY(offset == 0))
             return fv_leave(self, -FEVER_ESTOREFULL);
-        memcpy(fv_at(offset), data, bytes);
+        fv_copy(fv_at(offset), data, bytes);
         task->result[0] = offset;
         task->result[1] = bytes;
         task->x = FV_X_RESULT_BLOCK;

@@ -116,6 +116,8 @@ bool fv_shared_acquire(struct fv_self *self, uint64_t id, uint64_t *record) {
          * Pairs with share (seq_cst) in fv_unhold_home(). */
     } while (!(t & FV_SHARED) && !fv_cas_value_64(&task->truth, t, t | FV_SHARED, &t));
     uint64_t *count = &fv_cold(index)->count, c = fv_load_relaxed_64(count);
+    /* ORDER recount (seq_cst): the intent above before the count, the record below after it.  Pairs with recount (seq_cst)
+     * in the sweep; the same in fv_shared_release(). */
     while (!fv_cas_value_64(count, c, (c + (1ull << 32)) ^ ((c ^ (c + 1)) & 0xFFFFFFFFu), &c))
         ;
     fv_store_release_64(record, id);
@@ -235,8 +237,12 @@ static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t inde
                 fv_unhold_later(self, refs[i]);
             x &= ~FV_X_REFS;
         }
-        if (FV_LIKELY(!(t & (FV_SHARED | FV_DEPS)) && !(x & (FV_X_REFS | FV_X_ARGS_BLOCK | FV_X_RESULT_BLOCK | FV_X_FAILURE)))) {
-            /* nobody else knows it, nothing hangs on it: one store.  ORDER slot (release). */
+        if (FV_LIKELY(!(t & (FV_SHARED | FV_DEPS)) && !(x & (FV_X_REFS | FV_X_ARGS_BLOCK | FV_X_NESTED | FV_X_FAILURE)))) {
+            /* nobody else knows it, at most one block hangs on it: no need to be seen DYING.  Killed between the two: complete
+             * and held by the dead, the sweep frees it again.  ORDER slot (release). */
+            if (x & FV_X_RESULT_BLOCK)
+                fv_arena_free(home == self ? &self->heap : NULL, ((struct fv_span *)task->result)->offset,
+                              ((struct fv_span *)task->result)->bytes, index, fv_truth_gen(t));
             fv_store_release_64(&task->truth, fv_truth(fv_truth_gen(t), 0, 0, 0, FV_FREE));
             if (home == self)
                 self->cursor = index & fv_map.mask; /* warm: use it next */

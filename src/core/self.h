@@ -29,6 +29,7 @@ struct fv_self {
     uint32_t             cursor;      /* next task slot to look at */
     uint32_t             limit;       /* slots allocated */
     struct fv_producer   ring;        /* of the own ring */
+    uint64_t             spin_ns;     /* how long to spin before sleep: adapts, see fv_spin_learn() */
     uint32_t             busy;        /* inside an API call: a signal handler must not enter */
     uint32_t             n_refs;      /* slots with refs = 1 */
     uint32_t             n_members;   /* slots with a group */
@@ -62,6 +63,13 @@ extern __thread struct fv_self *fv_self __attribute__((tls_model("initial-exec")
 
 /* Definitions, by id; the same table in all processes (built before the fork). */
 extern struct fever_def *fv_defs[FV_MAX_DEFS];
+
+/* To sleep costs a wake-up, 20 to 60 us: whoever slept for less than that is worth should have spun, and spins longer the next
+ * time, up to four times the option; after a long sleep it starts anew. */
+static inline void fv_spin_learn(struct fv_self *self, uint64_t slept_ns) {
+    uint64_t base = fv_map.seg->spin_ns;
+    self->spin_ns = slept_ns < 4 * base ? FV_MIN(self->spin_ns * 2, 4 * base) : base;
+}
 
 int  fv_self_init(struct fv_self *self, uint32_t slot, bool is_worker);
 void fv_self_fini(struct fv_self *self);

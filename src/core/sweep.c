@@ -382,7 +382,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     fv_sweep_adopted(self);
     memset(proc->batch, 0, sizeof proc->batch);
     proc->current = proc->deadline_ns = proc->registering = proc->notifying = proc->wait_ref = 0;
-    proc->blocked = proc->patron = proc->want_spare = proc->depth = 0;
+    proc->blocked = proc->want_spare = proc->depth = 0; /* patron stays: if it is still blocked the successor stands in for it */
     proc->parked = 0;
     proc->fault_signal = 0;
     proc->fault_address = 0;

@@ -24,6 +24,7 @@ int fv_self_init(struct fv_self *self, uint32_t slot, bool is_worker) {
     self->proc = fv_proc(slot);
     self->is_worker = is_worker;
     self->limit = self->proc->slab_limit;
+    self->spin_ns = fv_map.seg->spin_ns;
     self->home = calloc(fv_map.seg->slab, sizeof *self->home);
     if (self->home == NULL)
         return -FEVER_ENOSLOTS;
@@ -422,7 +423,9 @@ static void unblock(struct fv_self *self, uint32_t index, uint32_t gen) {
 
 void fv_task_notify(struct fv_self *self, uint32_t index, uint32_t gen) {
     fv_store_relaxed_64(&self->proc->notifying, fv_ref_make(index, gen));
-    /* ORDER dependents (acquire): the head before next.  Pairs with dependents (release) in push_dependent(). */
+    /* ORDER dependents (acquire): the head before next.  Pairs with dependents (release) in push_dependent().
+     * ORDER depend (seq_cst): DONE, by the CAS in fv_task_complete(), before the list is taken.  Pairs with depend (seq_cst)
+     * in fv_task_resolve(). */
     uint64_t node = fv_fas_64(&fv_cold(index)->dependents, 0);
     while (node != 0) {
         uint32_t i = node_index(node), k = node_k(node);

@@ -71,7 +71,7 @@ static inline bool fv_fast_take_in_place(struct fv_self *self, uint64_t id, void
     struct fv_task *task = fv_task(index);
     struct fv_proc *p = self->proc;
     uint64_t        mine = fv_truth(fv_ref_gen(id), 0, 0, FV_HELD, FV_READY);
-    if (fv_load_acquire_64(&task->truth) != mine || task->x != 0 || self->n_own == 0 || self->own[self->n_own - 1] != id)
+    if (fv_load_acquire_64(&task->truth) != mine || task->x != 0 || self->again || self->n_own == 0 || self->own[self->n_own - 1] != id)
         return false;
     const struct fever_def *def = fv_defs[task->def];
     if ((def->flags & (FV_DEF_PLAIN | FEVER_DEF_REENTRANT)) != (FV_DEF_PLAIN | FEVER_DEF_REENTRANT) || def->result_bytes != bytes ||

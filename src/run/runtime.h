@@ -34,6 +34,9 @@ __attribute__((noreturn)) void fv_supervisor_main(void);
 /* run/worker.c: the main of a worker or spare in process slot `slot`. */
 __attribute__((noreturn)) void fv_worker_main(uint32_t slot, uint32_t patron);
 
+/* run/warm.c: the main of the helper. */
+__attribute__((noreturn)) void fv_warm_main(void);
+
 /* run/execute.c: runs a task that self has claimed, to its end. */
 void fv_execute(struct fv_self *self, uint32_t index);
 /* The end of that: releases what the body took, restores the outer body, completes the task. */

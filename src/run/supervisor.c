@@ -27,6 +27,7 @@
 #include "run/runtime.h"
 
 #define TICK_NS        2000000ull   /* while somebody runs with a deadline */
+#define SPARE_TICK_NS  200000ull    /* while a blocked worker waits for a spare */
 #define SLOW_TICK_NS   10000000ull  /* while a recovery is unfinished */
 #define QUIET_NS       200000000ull /* no deadline for so long: the tick ends */
 #define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
@@ -50,8 +51,11 @@ static struct fv_loop *loop;
 static int             signal_fd = -1, driver_fd = -1;
 static uint64_t        last_deadline_ns;
 static bool            ending;
+static bool             spares_are_short; /* a blocked worker waits for a spare that is about to stand by */
+static pid_t           helper;
 
 static void arm_tick(void);
+static void find_spares(void);
 
 /* ------------------------------------------------------------------------------------------------ children */
 
@@ -65,9 +69,10 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     }
     p->number = slot - 1;
     p->cpu = fv_rt.options.pin && fv_rt.topo.n_allowed > 0 ? fv_rt.topo.cpus[i] : -1;
-    if (role == FV_ROLE_SPARE && patron != 0)
+    if (patron != 0)
+        fv_store_release_32(&p->patron, patron);
+    if ((patron = fv_load_acquire_32(&p->patron)) != 0) /* also that of the spare that died here: it may still be blocked */
         p->cpu = fv_proc(patron - 1)->cpu;
-    p->patron = patron;
     p->wait_reason = FV_WAIT_START;
     fv_store_release_32(&p->role, role);
     fv_bit_set(fv_map.seg->active, slot);
@@ -97,6 +102,20 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     c->blamed = 0;
     p->pid = (uint32_t)pid;
     return true;
+}
+
+static void start_helper(void) {
+    pid_t me = getpid(), pid = fv_rt.options.store_warm == 0 ? -1 : fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != me)
+            _exit(0);
+        fv_loop_forget_in_child(loop);
+        fv_process_close_from(&fv_map.fd, 1);
+        prctl(PR_SET_NAME, "fever-helper");
+        fv_warm_main();
+    }
+    helper = pid > 0 ? pid : 0;
 }
 
 static void respawn(uint32_t slot) {
@@ -145,12 +164,15 @@ static void buried(uint32_t slot, int status) {
 static void reap_all(void) {
     int   status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) /* also orphans of task code, which are nobody's slot */
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) { /* also orphans of task code, which are nobody's slot */
+        if (pid == helper)
+            helper = 0;
         for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
             if (child[s].pid == pid) {
                 buried(s, status);
                 break;
             }
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ the end */
@@ -233,6 +255,8 @@ static void on_tick(void *arg, int fd, uint32_t events) {
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
         if (child[s].state == CHILD_WAITS_FOR_RESPAWN)
             respawn(s);
+    if (spares_are_short)
+        find_spares();
     if (fv_load_acquire_32(&fv_map.seg->resweep)) {
         fv_sweep_rehint(&sup);
         fv_bell_ring_all();
@@ -244,7 +268,9 @@ static void arm_tick(void) {
     bool slow = fv_sweep_adopted(&sup) || fv_sweep_recounts(&sup) || fv_load_acquire_32(&fv_map.seg->resweep);
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots && !slow; s++)
         slow = child[s].state == CHILD_WAITS_FOR_RESPAWN;
-    if (fv_load_acquire_32(&fv_map.seg->tick_wanted))
+    if (spares_are_short)
+        fv_loop_timer(loop, fv_now_ns() + SPARE_TICK_NS, on_tick, NULL);
+    else if (fv_load_acquire_32(&fv_map.seg->tick_wanted))
         fv_loop_timer(loop, fv_now_ns() + TICK_NS, on_tick, NULL);
     else if (slow)
         fv_loop_timer(loop, fv_now_ns() + SLOW_TICK_NS, on_tick, NULL);
@@ -252,18 +278,46 @@ static void arm_tick(void) {
         fv_loop_timer(loop, 0, on_tick, NULL);
 }
 
+/* Stands in for a blocked one, or is blocked itself; else it is about to stand by. */
+static bool is_engaged(uint32_t spare) {
+    uint32_t patron = fv_load_acquire_32(&fv_proc(spare)->patron);
+    return fv_load_acquire_32(&fv_proc(spare)->blocked) || (patron != 0 && fv_load_acquire_32(&fv_proc(patron - 1)->blocked));
+}
+
 static void find_spare(uint32_t slot) {
     struct fv_proc *p = fv_proc(slot);
     if (!fv_load_acquire_32(&p->want_spare) || !fv_load_acquire_32(&p->blocked))
         return;
-    fv_store_relaxed_32(&p->want_spare, 0);
-    for (uint32_t s = fv_rt.n_workers + 1; s <= fv_rt.n_worker_slots; s++)
+    uint32_t first = fv_rt.n_workers + 1;
+    bool     soon = false;
+    for (uint32_t s = first; s <= fv_rt.n_worker_slots; s++)
+        if (fv_bit_claim(fv_map.seg->spares, s)) { /* came to stand by meanwhile */
+            fv_store_relaxed_32(&p->want_spare, 0);
+            fv_store_release_32(&fv_proc(s)->patron, slot + 1);
+            fv_bell_ring(fv_proc(s));
+            return;
+        }
+    for (uint32_t s = first; s <= fv_rt.n_worker_slots; s++)
         if (child[s].state == CHILD_NONE && spawn(s, FV_ROLE_SPARE, slot + 1)) {
+            fv_store_relaxed_32(&p->want_spare, 0);
             fv_map.seg->n_spares++;
             return;
         }
+    for (uint32_t s = first; s <= fv_rt.n_worker_slots && !soon; s++)
+        soon = child[s].state == CHILD_WAITS_FOR_RESPAWN || (child[s].state != CHILD_NONE && !is_engaged(s));
+    if (soon) { /* still wanted: looked at again at the next tick */
+        spares_are_short = true;
+        return;
+    }
+    fv_store_relaxed_32(&p->want_spare, 0);
     fv_store_release_32(&p->spare_denied, 1);
     fv_bell_ring(p);
+}
+
+static void find_spares(void) {
+    spares_are_short = false;
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+        find_spare(s);
 }
 
 static void on_bell(void *arg, int fd, uint32_t events) {
@@ -273,8 +327,7 @@ static void on_bell(void *arg, int fd, uint32_t events) {
         return;
     if (fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
         end(true);
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
-        find_spare(s);
+    find_spares();
     if (fv_load_acquire_32(&fv_map.seg->tick_wanted))
         last_deadline_ns = fv_now_ns();
     if (fv_load_acquire_32(&fv_map.seg->resweep)) {
@@ -357,6 +410,7 @@ void fv_supervisor_main(void) {
         n += spawn(s, FV_ROLE_WORKER, 0);
     if (n == 0)
         _exit(2);
+    start_helper();
     seg->supervisor_pid = (uint32_t)getpid();
     fv_store_release_32(&seg->state, FV_UP);
     fv_faa_32(&seg->ready_bell, 1);

@@ -58,8 +58,6 @@ static bool take_batch(struct fv_self *self, uint32_t p) {
             fv_pause();
     uint32_t  hint[FV_BATCH], share = fv_map.seg->n_workers;
     uint32_t *ahead_of = fv_queue_of(p);
-    if (me->batch[FV_BATCH - 1] != 0) /* nested: the outer loop's batch is still in use, take one */
-        share = FV_MANY;
     uint32_t n = fv_ring_pop_spmc(&from->ring, fv_queue_of(p), fv_map.ring_mask, hint, FV_BATCH, share);
     if (n == 0)
         return false;
@@ -189,7 +187,6 @@ static bool should_stand_by(struct fv_self *self) {
 static void loop(struct fv_self *self) {
     struct fv_proc *p = self->proc;
     uint64_t        idle_since = 0;
-    uint64_t        spin_ns = fv_map.seg->spin_ns;
     for (;;) {
         if (FV_UNLIKELY(should_stand_by(self)))
             stand_by(self);
@@ -222,7 +219,7 @@ static void loop(struct fv_self *self) {
         }
         if (fv_map.seg->oversubscribed)
             sched_yield();
-        if (fv_now_ns() - idle_since < spin_ns)
+        if (fv_now_ns() - idle_since < self->spin_ns)
             continue;
         uint32_t seen = fv_bell_read(p);
         fv_bell_idle_set(self->slot);
@@ -231,6 +228,7 @@ static void loop(struct fv_self *self) {
         if (!fv_worker_step(self, true) && !stopping() && !should_stand_by(self)) {
             note_wait(p, FV_WAIT_IDLE, 0);
             fv_bell_wait(p, seen, -1);
+            fv_spin_learn(self, fv_now_ns() - p->wait_since_ns);
             note_wait(p, FV_WAIT_NOT, 0);
         }
         fv_bell_idle_clear(self->slot);

@@ -34,12 +34,13 @@ static inline uint32_t blocks_of(unsigned c) { /* words and blocks share the chu
         n--;
     return n;
 }
-static uint32_t class_blocks[FV_N_CLASSES], class_first[FV_N_CLASSES];
+static uint32_t class_blocks[FV_N_CLASSES], class_first[FV_N_CLASSES], class_inverse[FV_N_CLASSES];
 
 __attribute__((constructor)) static void init_classes(void) {
     for (unsigned c = 0; c < N_CLASSES; c++) {
         class_blocks[c] = blocks_of(c);
         class_first[c] = (class_blocks[c] * 8 + 63) / 64 * 64;
+        class_inverse[c] = (uint32_t)((1ull << 32) / class_bytes[c]) + 1;
     }
 }
 
@@ -56,6 +57,12 @@ static inline uint64_t chunk_offset(uint32_t chunk) { return fv_map.seg->off_dat
 static inline uint64_t *block_words(uint32_t chunk) { return fv_at(chunk_offset(chunk)); }
 
 uint64_t fv_arena_capacity(void) { return (uint64_t)fv_map.seg->n_chunks * FV_CHUNK_BYTES; }
+
+/* Number of the block at offset in chunk c of class k.  A multiplication: exact, since the distance is a multiple of the size
+ * and below 2^16, so that the inverse's error adds less than 2^-16. */
+static inline uint32_t block_number(uint64_t offset, uint32_t c, unsigned k) {
+    return (uint32_t)((offset - chunk_offset(c) - class_first[k]) * class_inverse[k] >> 32);
+}
 
 /* Memory behind chunks [c, c + n): true when it is there.  The caller has claimed them. */
 static bool back(uint32_t c, uint32_t n) {
@@ -138,6 +145,16 @@ static bool claim_small(struct fv_heap *h, unsigned c) {
 
 static uint64_t alloc_small(struct fv_heap *h, unsigned c, uint64_t root) {
     struct fv_heap_class *k = &h->cls[c];
+    if (FV_LIKELY(k->n != 0)) { /* the block freed last, or the next one */
+        uint32_t  chunk = k->chunk[k->at], pos = k->pos;
+        uint64_t *word = &block_words(chunk)[pos];
+        /* ORDER block (acquire): whoever freed the block is done with it.  Pairs with block (release) in fv_arena_free(). */
+        if (FV_LIKELY(fv_load_acquire_64(word) == 0 && pos + 1 < class_blocks[c])) {
+            k->pos = pos + 1;
+            fv_store_relaxed_64(word, root);
+            return chunk_offset(chunk) + class_first[c] + (uint64_t)pos * class_bytes[c];
+        }
+    }
     uint32_t budget = class_blocks[c] * 2, limit = k->n * class_blocks[c];
     bool     all = false;
     if (budget < 64)
@@ -155,7 +172,9 @@ static uint64_t alloc_small(struct fv_heap *h, unsigned c, uint64_t root) {
         uint32_t  chunk = k->chunk[k->at];
         uint64_t *word = &block_words(chunk)[k->pos];
         uint32_t  pos = k->pos;
-        bool      is_free = fv_load_acquire_64(word) == 0;
+        /* ORDER block (acquire): the word before any use of the block.  Pairs with block (acq_rel) in fv_arena_free().
+         * Losing it: who freed the block still reads what the new owner writes. */
+        bool is_free = fv_load_acquire_64(word) == 0;
         if (++k->pos == class_blocks[c]) {
             k->pos = 0;
             k->at = (k->at + 1) % k->n;
@@ -230,9 +249,9 @@ void fv_arena_free(struct fv_heap *h, uint64_t offset, uint64_t bytes, uint32_t 
     uint64_t w = fv_load_relaxed_64(&fv_map.chunks[c]);
     if (word_kind(w) == FV_CHUNK_SMALL) {
         unsigned k = word_class(w);
-        uint32_t pos = (uint32_t)(offset - chunk_offset(c) - class_first[k]) / class_bytes[k];
+        uint32_t pos = block_number(offset, c, k);
         uint64_t *word = &block_words(c)[pos], root = root_word(FV_BLOCK_USED, root_index, root_gen);
-        /* ORDER block (acq_rel): all use of the block before its word is 0.  Pairs with block (acquire) in alloc_small(). */
+        /* ORDER block (release): all use of the block before its word is 0.  Pairs with block (acquire) in alloc_small(). */
         if (fv_load_relaxed_64(word) == root && fv_cas_64(word, root, 0) && h != NULL && word_owner(w) == h->owner &&
             h->cls[k].at < h->cls[k].n && h->cls[k].chunk[h->cls[k].at] == c)
             h->cls[k].pos = pos; /* warm: use it next */
@@ -252,8 +271,7 @@ bool fv_arena_owned(uint64_t offset, uint32_t root_index, uint32_t root_gen) {
     uint64_t w = fv_load_acquire_64(&fv_map.chunks[c]);
     if (word_kind(w) != FV_CHUNK_SMALL)
         return w == root_word(FV_CHUNK_EXTENT, root_index, root_gen);
-    uint32_t pos = (uint32_t)(offset - chunk_offset(c) - class_first[word_class(w)]) / class_bytes[word_class(w)];
-    return fv_load_acquire_64(&block_words(c)[pos]) == root_word(FV_BLOCK_USED, root_index, root_gen);
+    return fv_load_acquire_64(&block_words(c)[block_number(offset, c, word_class(w))]) == root_word(FV_BLOCK_USED, root_index, root_gen);
 }
 
 void fv_arena_walk(uint32_t owner, fv_arena_fn *fn, void *arg) {
