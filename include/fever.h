@@ -58,13 +58,9 @@ extern "C" {
     X(FEVER_EAPP,          1100, "task",    "the task reported an error") \
     X(FEVER_ECRASHED,      1101, "task",    "the task crashed its worker") \
     X(FEVER_ETASKTIMEOUT,  1102, "task",    "the task ran longer than its timeout and was killed") \
-    X(FEVER_ECANCELED,     1103, "task",    "the task was cancelled") \
-    X(FEVER_EDEPENDENCY,   1104, "task",    "a task or object that this one depends on failed") \
     X(FEVER_EDEPTH,        1105, "task",    "too many nested blocked tasks (max_spares reached)") \
     X(FEVER_EDEADLK,       1106, "task",    "waits for itself: nothing can ever complete it") \
-    X(FEVER_EABANDONED,    1107, "task",    "dropped: the attempt that submitted it died before it started") \
     X(FEVER_ESTOREFULL,    1200, "object",  "the object store is full") \
-    X(FEVER_EOBJECTLOST,   1201, "object",  "the object is lost") \
     X(FEVER_EABORTED,      1202, "object",  "the object was aborted before it was sealed") \
     X(FEVER_ENOSLOTS,      1300, "worker",  "out of task slots: too many refs are held by this thread") \
     X(FEVER_ENOTHREADS,    1301, "worker",  "out of process slots: too many threads use the runtime") \
@@ -137,13 +133,14 @@ struct fever_options {
  *   Struct   fever_options
  *   Takes    options: FEVER_OPTIONS(.workers = 4, ...), or NULL for environment and defaults; copied
  *   Gives    a runtime that belongs to this process and ends with it
- *   Returns  0; -FEVER_EINIT, -FEVER_EOPTION, -FEVER_ENOTASK, -FEVER_ENOROOM, -FEVER_ERUNTIME, -FEVER_ECONTEXT (in a task), or a
- *            negative errno value
+ *   Returns  0; -FEVER_EINIT, -FEVER_EOPTION, -FEVER_ENOTASK, -FEVER_ENOROOM, -FEVER_ERUNTIME, -FEVER_ECONTEXT (in a task),
+ *            -FEVER_ESIGNAL, or a negative errno value
  *   Blocks   until the supervisor and at least one worker are forked: milliseconds, at most 10 s
  *   Context  driver; call it first in main, before OpenMP, MPI_Init and large allocations
  *   Threads  one at a time wins; the others get -FEVER_EINIT.  Warns when other threads run already
- *   Signals  not in a handler
- *   Fork     forks twice, so that wait() never sees the supervisor; SIGCHLD of that fork is kept from the program
+ *   Signals  refused in a handler that interrupted fever_init or fever_shutdown
+ *   Fork     forks twice, so that wait() never sees the supervisor; SIGCHLD of that fork is kept from the program; a child that the
+ *            program forks may start a runtime of its own
  *   Memory   maps the segment; memory allocated or changed afterwards is not seen by tasks
  *   Cost     a few forks, each about 20 ms a resident GiB of private memory; warns above 1 GiB
  *   Source   Ray's ray.init
@@ -592,8 +589,9 @@ FEVER_API int fever_group_open(struct fever_group **group_out);
 /* fever_group_submit: submits a task to a group; its result is dropped, its failure is kept.
  *   Takes    group; the others as fever_submit
  *   Gives    nothing
- *   Returns  0; -FEVER_ECONTEXT (another thread's group), -FEVER_ENOTASK, -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ESTALE,
- *            -FEVER_ENOSLOTS, -FEVER_ESTOREFULL, -FEVER_ERUNTIME, -ENOMEM; those of entry
+ *   Returns  0; -FEVER_ECONTEXT (another thread's group), -FEVER_ESTALE (a closed group, or a ref in the arguments),
+ *            -FEVER_ENOTASK, -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ENOSLOTS, -FEVER_ESTOREFULL, -FEVER_ERUNTIME, -ENOMEM; those of
+ *            entry
  *   Blocks   only while all task slots of this thread are in flight
  *   Context  driver and task
  *   Threads  the one that opened the group
@@ -609,8 +607,8 @@ FEVER_API int fever_group_submit(struct fever_group *group, const struct fever_d
 /* fever_group_wait: waits until all that was submitted to the group so far has ended.
  *   Takes    group; timeout_s: 0 polls, FEVER_FOREVER
  *   Gives    nothing
- *   Returns  how many of the group have failed so far; -FEVER_ETIMEDOUT, -FEVER_ECONTEXT, -FEVER_ENULL, -FEVER_EDEPTH,
- *            -FEVER_EDEADLK, -FEVER_ERUNTIME; those of entry
+ *   Returns  how many of the group have failed so far; -FEVER_ETIMEDOUT, -FEVER_ECONTEXT, -FEVER_ESTALE (closed), -FEVER_ENULL,
+ *            -FEVER_EINVAL (not a number), -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those of entry
  *   Blocks   until all have ended or the time is over
  *   Context  driver and task; in a task a spare worker may stand in
  *   Threads  the one that opened the group
@@ -625,7 +623,7 @@ FEVER_API int64_t fever_group_wait(struct fever_group *group, double timeout_s);
 /* fever_group_progress: how many were submitted to the group, and how many of these have ended.
  *   Takes    group
  *   Gives    submitted_out, ended_out; either may be NULL
- *   Returns  0; -FEVER_ECONTEXT, -FEVER_ENULL; those of entry
+ *   Returns  0; -FEVER_ECONTEXT, -FEVER_ESTALE (closed), -FEVER_ENULL; those of entry
  *   Blocks   never
  *   Context  driver and task
  *   Threads  the one that opened the group
@@ -640,7 +638,7 @@ FEVER_API int fever_group_progress(struct fever_group *group, uint64_t *submitte
 /* fever_group_failure: failure number i of a group: which submission it was, and why it failed.
  *   Takes    group; i: 0 .. failures known (by a wait or progress) - 1
  *   Gives    index_out: 0 for the first submission of the group; error_out; either may be NULL
- *   Returns  0; -FEVER_EINVAL (no such failure), -FEVER_ENULL
+ *   Returns  0; -FEVER_EINVAL (no such failure), -FEVER_ESTALE (closed), -FEVER_ENULL
  *   Blocks   never
  *   Context  driver and task
  *   Threads  the one that opened the group
@@ -653,16 +651,16 @@ FEVER_API int fever_group_progress(struct fever_group *group, uint64_t *submitte
 FEVER_API int fever_group_failure(struct fever_group *group, uint64_t i, uint64_t *index_out, struct fever_error *error_out);
 
 /* fever_group_close: waits for what is left of a group and frees it.
- *   Takes    group: not to be used afterwards, unless the result is -FEVER_ECONTEXT or -FEVER_ESIGNAL
+ *   Takes    group: closed afterwards, unless the result is -FEVER_ECONTEXT or -FEVER_ESIGNAL
  *   Gives    nothing
- *   Returns  0; -FEVER_ECONTEXT, -FEVER_ENULL, -FEVER_ENOTINIT (its runtime is gone; it is freed), -FEVER_EDEPTH, -FEVER_EDEADLK,
- *            -FEVER_ERUNTIME; those of entry
+ *   Returns  0; -FEVER_ECONTEXT, -FEVER_ESTALE (closed before), -FEVER_ENULL, -FEVER_ENOTINIT (its runtime is gone; it is closed),
+ *            -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those of entry
  *   Blocks   until all have ended
  *   Context  driver and task
  *   Threads  the one that opened the group
  *   Signals  refused in a handler that interrupted a fever call
  *   Fork     refused in a child that the program forked
- *   Memory   frees the group
+ *   Memory   its memory is kept for the next group, so that a closed group is told from a good one
  *   Cost     as fever_group_wait
  *   Source   oneTBB's task_group
  *   Since    0.1.0 */

@@ -100,6 +100,17 @@ RT_UNUSED static int rt_in_group(pid_t group)
     return n;
 }
 
+/* Says who they are. */
+RT_UNUSED static void rt_show_group(pid_t group)
+{
+    char command[128];
+
+    fflush(stdout);
+    snprintf(command, sizeof command, "ps -o pid,ppid,pgid,stat,wchan,comm -A | awk '$3 == %d' | sed 's/^/# left: /'", (int)group);
+    if (system(command) != 0)
+        tap_diag("no ps");
+}
+
 /* Waits up to so many seconds until no process of the group is left; how many are. */
 RT_UNUSED static int rt_group_ends(pid_t group, double seconds)
 {
@@ -160,7 +171,8 @@ RT_UNUSED static void rt_shutdown(void)
     TAP_IS(fever_shutdown(), 0, "fever_shutdown");
     TAP_OK(rt_now() - begin < RT_LONG, "it is quick");
     if (!is_inline)
-        TAP_IS(rt_group_ends(group, 1), 0, "no process of the runtime is left");
+        if (!TAP_IS(rt_group_ends(group, 1), 0, "no process of the runtime is left"))
+            rt_show_group(group);
 }
 
 /* The error of a ref, its code compared. */

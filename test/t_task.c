@@ -533,7 +533,7 @@ FEVER_TASK(int, leave_by, (int, status), (int, quick))
     return 0;
 }
 FEVER_TASK(int, forever, (int, i)) { sentry_local(i); for (;;) pause(); return 0; }
-FEVER_TASK(int, busy_forever, (int, i)) { sentry_local(i); for (volatile long k = 0;; k++) ; return 0; }
+FEVER_TASK(int, busy_forever, (int, i)) { sentry_local(i); for (volatile long k = 0;; k++) { } return 0; }
 static __attribute__((noinline)) int recurse(volatile char *up, long n)
 {
     volatile char frame[16384];

@@ -9,12 +9,30 @@
 #
 # A test called test/sub/name may add test_sub_name_SOURCES and the like, by automake's rules.
 
-C_TESTS       = test/t_base test/t_plat test/t_event
-SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_cli test/model/run-models
+C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime test/t_task test/t_nested test/t_group \
+                test/t_object test/t_badinput test/t_weather test/t_inline test/t_threads test/t_tsan
+SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_cli test/model/run-models
 TEST_HELPERS  = test/cli_demo test/json_get
 TEST_SUPPORT  =
 LONG_TESTS    = test/model/run-models
-TSAN_TESTS    = test/t_base
+TSAN_TESTS    = test/t_base test/t_tsan
+
+# Crash harness: the whole library once more, so that both what gcc makes with and without optimisation is stepped through.
+C_TESTS    += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm
+LONG_TESTS += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm
+CRASH_KILL_SOURCES = test/crash/kill.c test/crash/ops.c test/crash/roles.c test/crash/hold_roles.c test/crash/stepper.c \
+                     $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(RUN_SOURCES) $(API_SOURCES) \
+                     src/core/group.c src/core/sweep.c src/core/task.c src/core/validate.c
+test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)
+test_crash_kill_O0_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL
+test_crash_kill_O0_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now
+test_crash_kill_O0_LDADD    = $(LIBURING_LIBS) $(HWLOC_LIBS) -lm
+test_crash_kill_O2_SOURCES  = $(CRASH_KILL_SOURCES)
+test_crash_kill_O2_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL
+test_crash_kill_O2_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now
+test_crash_kill_O2_LDADD    = $(LIBURING_LIBS) $(HWLOC_LIBS) -lm
+$(test_crash_kill_O0_OBJECTS): CFLAGS = -g -O0
+$(test_crash_kill_O2_OBJECTS): CFLAGS = -g -O2
 
 check_PROGRAMS += $(C_TESTS) $(TEST_HELPERS)
 TESTS = $(SCRIPT_TESTS) $(C_TESTS)
@@ -22,6 +40,8 @@ TESTS = $(SCRIPT_TESTS) $(C_TESTS)
 check_LTLIBRARIES += libfever_test.la
 libfever_test_la_SOURCES = $(TEST_SUPPORT)
 LDADD = libfever_test.la libfever_core.la
+
+test_t_obs_SOURCES = test/t_obs.c $(OBS_SOURCES)
 
 # what test/t_cli looks at, and with
 test_cli_demo_LDADD    = libfever.la

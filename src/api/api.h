@@ -49,6 +49,8 @@ void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref);
 /* Submits; spins or sleeps while all task slots are in flight. */
 int fv_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
               const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t *id_out);
+/* FEVER_INLINE=1: runs the task if it is READY, and what became READY by that. */
+void fv_run_inline(struct fv_self *self, uint32_t index);
 /* A body awaits a reentrant task that has not started: runs it here.  True when it did. */
 bool fv_run_in_place(struct fv_self *self, uint32_t index, uint64_t truth);
 

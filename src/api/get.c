@@ -106,6 +106,24 @@ static bool spin(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t de
     }
 }
 
+void fv_run_inline(struct fv_self *self, uint32_t index) {
+    self->busy = 0; /* bodies may call in */
+    do
+        if (index < fv_map.seg->n_procs << fv_map.shift && fv_truth_state(fv_load_acquire_64(&fv_task(index)->truth)) == FV_READY &&
+            fv_task_claim(self, index))
+            fv_execute(self, index);
+    while (fv_ring_pop_spmc(&self->proc->ring, fv_queue_of(self->slot), fv_map.ring_mask, &index, 1, 1) == 1); /* unblocked by it */
+    self->busy = 1;
+}
+
+/* FEVER_INLINE=1: no other thread uses the runtime, or the task runs further up on this stack. */
+static bool is_alone(struct fv_self *self, uint64_t t) {
+    unsigned n = 0;
+    for (unsigned w = 0; w < FV_MAX_PROCS / 64; w++)
+        n += (unsigned)__builtin_popcountll(fv_load_relaxed_64(&fv_map.seg->taken[w]));
+    return n <= 1 || (fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == self->slot);
+}
+
 int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t deadline) {
     uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
     if (is_over(t, gen))
@@ -116,10 +134,15 @@ int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_
             if (is_over(t, gen))
                 return 0;
         }
+    if (FV_UNLIKELY(self->is_inline)) {
+        fv_run_inline(self, index);
+        if (is_over(t = fv_load_acquire_64(&fv_task(index)->truth), gen))
+            return 0;
+        if (deadline == UINT64_MAX && is_alone(self, t))
+            return -FEVER_EDEADLK; /* nobody else will complete it */
+    }
     if (deadline == 0)
         return -FEVER_ETIMEDOUT;
-    if (FV_UNLIKELY(self->is_inline))
-        return -FEVER_EDEADLK; /* nobody else will complete it */
     if (self->running != 0 && index == self->running - 1)
         return -FEVER_EDEADLK;
     if (spin(self, index, gen, deadline))
@@ -243,7 +266,7 @@ int fever_get_raw(fever_ref ref, void *out, size_t bytes, unsigned type, double 
 }
 
 static int release_inside(struct fv_self *self, uint64_t id) {
-    if (self->is_worker && self->n_own > self->own_base)
+    if (self->n_own > self->own_base) /* only in a body */
         fv_own_remove(self, id);
     return fv_unhold(self, id);
 }
@@ -363,12 +386,17 @@ int fever_wait(const fever_ref *refs, size_t n, size_t num_returns, double timeo
                 first = i;
         }
         uint64_t now = fv_now_ns();
+        if (ready < num_returns && self->is_inline) {
+            fv_run_inline(self, fv_ref_index(refs[first].id));
+            if (is_over(fv_load_acquire_64(&fv_task(fv_ref_index(refs[first].id))->truth), fv_ref_gen(refs[first].id)))
+                continue;
+            if (deadline == UINT64_MAX && is_alone(self, 0)) {
+                rc = -FEVER_EDEADLK;
+                break;
+            }
+        }
         if (ready >= num_returns || deadline == 0 || now >= deadline)
             break;
-        if (self->is_inline) {
-            rc = -FEVER_EDEADLK;
-            break;
-        }
         if (spin_until == 0)
             spin_until = now + (fv_map.seg->oversubscribed ? FV_MIN(fv_map.seg->spin_ns, 5000u) : fv_map.seg->spin_ns);
         if (now < spin_until) {
@@ -449,7 +477,10 @@ int fever_view_raw(fever_ref ref, const void **data_out, size_t *bytes_out, doub
         rc = copy_value(index, t, NULL, 0, 0);
     if (rc < 0)
         return fv_leave(self, rc);
-    *data_out = fv_task_result(fv_task(index), &bytes);
+    const char *value = fv_task_result(fv_task(index), &bytes);
+    if (!(fv_task(index)->x & FV_X_RESULT_BLOCK)) /* a small one lies in its slot: show the read-only mapping of that */
+        value = fv_map.view + (value - fv_map.base);
+    *data_out = value;
     if (bytes_out != NULL)
         *bytes_out = bytes;
     return fv_leave(self, 0);
@@ -497,11 +528,11 @@ void fever_error_print(FILE *stream, const struct fever_error *e) {
 
 int fever_fail(int app_code, const char *format, ...) {
     struct fv_self *self = fv_self;
-    if (self == NULL || self->running == 0)
+    if (self == NULL || fv_self_epoch != fv_epoch || self->running == 0)
         return -FEVER_ECONTEXT;
     va_list ap;
     va_start(ap, format);
-    vsnprintf(self->fail_text, sizeof self->fail_text, format == NULL ? "" : format, ap);
+    vsnprintf(self->fail_text, sizeof self->fail_text, format == NULL ? "unspecified" : format, ap);
     va_end(ap);
     self->app_code = app_code;
     self->fail_code = FEVER_EAPP;

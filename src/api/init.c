@@ -37,6 +37,7 @@ static struct {
 static unsigned n_ranges;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* init, shutdown, threads coming and going */
+static __thread bool   has_lock; /* this thread: a signal handler must not wait for it */
 static uint64_t        epochs;
 static pid_t           forked_from;   /* set in a child that the user forked */
 static struct fv_self *free_selves;   /* of threads that have ended */
@@ -69,6 +70,19 @@ static int number_defs(void) {
             (*d)->flags = plain ? (*d)->flags | FV_DEF_PLAIN : (*d)->flags & ~FV_DEF_PLAIN;
         }
     return (int)id;
+}
+
+static bool take_lock(void) {
+    if (has_lock)
+        return false;
+    has_lock = true;
+    pthread_mutex_lock(&lock);
+    return true;
+}
+
+static void drop_lock(void) {
+    pthread_mutex_unlock(&lock);
+    has_lock = false;
 }
 
 /* Functions written by hand: a definition that is in no section is known from its first submission before fever_init. */
@@ -104,17 +118,18 @@ static void in_forked_child(void) {
     fv_self = free_selves = NULL; /* it may start a runtime of its own: nothing of the parent's is left */
     memset(fv_homes, 0, sizeof fv_homes);
     pthread_mutex_init(&lock, NULL);
+    has_lock = false;
 }
 
 static void thread_ends(void *arg) {
     struct fv_self *self = arg;
-    pthread_mutex_lock(&lock);
+    take_lock();
     if (fv_self_epoch == fv_epoch && fv_epoch != 0) {
         self->next_free = free_selves;
         free_selves = self;
         self->busy = 0;
     }
-    pthread_mutex_unlock(&lock);
+    drop_lock();
     fv_self = NULL;
 }
 
@@ -171,7 +186,10 @@ struct fv_self *fv_enter_slow(int *why) {
         *why = -FEVER_ESIGNAL;
         return NULL;
     }
-    pthread_mutex_lock(&lock);
+    if (!take_lock()) {
+        *why = -FEVER_ESIGNAL;
+        return NULL;
+    }
     struct fv_self *self = fv_epoch == 0 ? NULL : attach(why);
     if (self != NULL) {
         fv_self = self;
@@ -181,7 +199,7 @@ struct fv_self *fv_enter_slow(int *why) {
     } else if (fv_epoch == 0) {
         *why = -FEVER_ENOTINIT;
     }
-    pthread_mutex_unlock(&lock);
+    drop_lock();
     return self;
 }
 
@@ -235,22 +253,34 @@ static int start_supervisor(void) {
     return rc;
 }
 
+/* A program may have closed its stdio: our descriptors must not take that place. */
+static int above_stdio(int fd) {
+    if (fd < 0 || fd > 2)
+        return fd;
+    int up = fcntl(fd, F_DUPFD_CLOEXEC, 3), rc = up < 0 ? -errno : up;
+    close(fd);
+    return rc;
+}
+
 static int wait_until_up(void) {
     struct fv_segment *s = fv_map.seg;
     for (uint64_t begin = fv_now_ns();;) {
         uint32_t seen = fv_load_acquire_32(&s->ready_bell);
         if (fv_load_acquire_32(&s->state) == FV_UP)
             break;
+        uint32_t gave_up = fv_load_acquire_32(&s->start_error);
+        if (gave_up != 0)
+            return gave_up == ENOSPC ? -FEVER_ENOROOM : -(int)gave_up;
         if (seen == 0)
             fv_futex_wait(&s->ready_bell, 0, 100000000);
         if (fv_now_ns() - begin > 10000000000ull)
             return -FEVER_ERUNTIME;
-        if (fv_load_acquire_32(&s->state) == FV_STARTING && fv_now_ns() - begin > 200000000 && s->supervisor_pid == 0 &&
+        if (fv_load_acquire_32(&s->state) == FV_STARTING &&
             fv_map.procs[FV_SUPERVISOR].pid != 0 && !fv_process_alive((pid_t)fv_map.procs[FV_SUPERVISOR].pid, 0))
             return -EAGAIN; /* it gave up: no process could be forked */
     }
     fv_rt.supervisor_pid = (pid_t)s->supervisor_pid;
-    fv_rt.supervisor_fd = fv_pidfd_open(fv_rt.supervisor_pid);
+    fv_rt.supervisor_fd = above_stdio(fv_pidfd_open(fv_rt.supervisor_pid));
     return fv_rt.supervisor_fd < 0 ? -FEVER_ERUNTIME : 0;
 }
 
@@ -323,6 +353,8 @@ static int init_locked(const struct fever_options *user) {
             fv_warn("%s", why);
             return rc == -ENOSPC ? -FEVER_ENOROOM : rc;
         }
+        if ((fd = above_stdio(fd)) < 0)
+            return fd;
     }
     rc = fv_segment_format(fd, &plan);
     if (rc < 0) {
@@ -356,13 +388,13 @@ static int init_locked(const struct fever_options *user) {
     }
     if (rc == 0 && !o->inline_tasks) {
         warn_of_cost();
-        fv_rt.bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        fv_rt.bell_fd = above_stdio(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
         rc = fv_rt.bell_fd < 0 ? -errno : start_supervisor();
         if (rc == 0)
             rc = wait_until_up();
         madvise(fv_map.base, s->bytes, MADV_DONTFORK);
         if (fv_map.view != fv_map.base)
-            madvise(fv_map.view + s->off_data, s->bytes - s->off_data, MADV_DONTFORK);
+            madvise(fv_map.view, s->bytes, MADV_DONTFORK);
     } else if (rc == 0) {
         s->state = FV_UP;
     }
@@ -379,9 +411,10 @@ static int init_locked(const struct fever_options *user) {
 int fever_init(const struct fever_options *options) {
     if (!fv_in_user_process)
         return -FEVER_ECONTEXT; /* in a task */
-    pthread_mutex_lock(&lock);
+    if (!take_lock())
+        return -FEVER_ESIGNAL;
     int rc = init_locked(options);
-    pthread_mutex_unlock(&lock);
+    drop_lock();
     return rc;
 }
 
@@ -390,12 +423,15 @@ int fever_shutdown(void) {
         return -FEVER_ECONTEXT;
     if (fv_self != NULL && fv_self_epoch == fv_epoch && fv_self->busy)
         return -FEVER_ESIGNAL;
-    pthread_mutex_lock(&lock);
+    if (!take_lock())
+        return -FEVER_ESIGNAL;
     if (fv_epoch == 0) {
-        pthread_mutex_unlock(&lock);
+        drop_lock();
         return forked_from != 0 ? -FEVER_EFORK : -FEVER_ENOTINIT;
     }
     int rc = 0;
+    if (fv_self != NULL && fv_self_epoch == fv_epoch)
+        fv_self->busy = 1; /* a signal handler of this thread is refused from now on */
     if (fv_rt.supervisor_fd >= 0) {
         fv_store_release_32(&fv_map.seg->state, FV_STOPPING);
         fv_bell_ring_all();
@@ -413,7 +449,7 @@ int fever_shutdown(void) {
         }
     }
     forget_runtime();
-    pthread_mutex_unlock(&lock);
+    drop_lock();
     return rc;
 }
 
@@ -428,7 +464,7 @@ int fever_worker_hook(void (*hook)(void *), void *arg) {
 const struct fever_context *fever_context(void) {
     static __thread struct fever_context c;
     struct fv_self *self = fv_self;
-    if (self == NULL || self->running == 0)
+    if (self == NULL || fv_self_epoch != fv_epoch || self->running == 0)
         return NULL;
     uint32_t index = self->running - 1;
     uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);

@@ -70,15 +70,13 @@ int fever_map_raw(const struct fever_def *def, const void *in, size_t in_bytes, 
         return -FEVER_ENULL;
     if (in_bytes != def->args_bytes || out_bytes != def->result_bytes || n > SIZE_MAX / FV_MAX(in_bytes + out_bytes, 1))
         return -FEVER_EINVAL;
-    if (def->id == 0)
-        return -FEVER_ENOTASK;
     fever_ref           data, results;
     void               *from, *to;
     struct fever_group *g;
     int rc = fever_create(n * in_bytes, &from, &data);
     if (rc < 0)
         return rc;
-    rc = fever_create(n * out_bytes, &to, &results);
+    rc = def->id == 0 || def->id >= FV_MAX_DEFS || fv_defs[def->id] != def ? -FEVER_ENOTASK : fever_create(n * out_bytes, &to, &results);
     if (rc < 0) {
         fever_abort(data);
         fever_release(data);

@@ -39,7 +39,7 @@ static int new_slot(struct fv_self *self, uint8_t kind, uint32_t *index_out, uin
 static void publish(struct fv_self *self, uint32_t index, uint32_t gen, unsigned state, fever_ref *ref_out) {
     fv_store_release_64(&fv_task(index)->truth, fv_truth(gen, state == FV_OPEN ? self->slot : 0, 0, FV_HELD, state));
     ref_out->id = fv_ref_make(index, gen);
-    if (self->is_worker)
+    if (self->is_worker || self->running != 0)
         fv_own_add(self, ref_out->id);
 }
 
@@ -52,7 +52,7 @@ int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t
         return why;
     uint32_t index = 0, gen = 0;
     uint64_t head = (bytes + 7) & ~7ull, t = 0, total = bytes + (n_refs != 0 ? head - bytes + 8 + 8 * n_refs : 0);
-    if (FV_UNLIKELY(bytes > fv_arena_capacity() || total > fv_arena_capacity()))
+    if (FV_UNLIKELY(bytes > fv_arena_capacity() || n_refs > fv_arena_capacity() / 8 || total > fv_arena_capacity()))
         return fv_leave(self, -FEVER_ETOOBIG);
     for (size_t i = 0; i < n_refs; i++) {
         int rc = fv_ref_check(refs[i].id, &index, &t);
@@ -67,7 +67,7 @@ int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t
         memcpy(task->result, data, bytes);
         task->result_bytes = (uint32_t)bytes;
     } else {
-        uint64_t offset = fv_arena_alloc(&self->heap, index, gen, total);
+        uint64_t offset = fv_home_alloc(self, index, gen, total);
         if (FV_UNLIKELY(offset == 0))
             return fv_leave(self, -FEVER_ESTOREFULL);
         fv_copy(fv_at(offset), data, bytes);
@@ -105,7 +105,7 @@ int fever_create_raw(size_t bytes, void **data_out, fever_ref *ref_out) {
     int rc = new_slot(self, FV_KIND_OBJECT, &index, &gen);
     if (rc < 0)
         return fv_leave(self, rc);
-    uint64_t offset = fv_arena_alloc(&self->heap, index, gen, bytes);
+    uint64_t offset = fv_home_alloc(self, index, gen, bytes);
     if (offset == 0)
         return fv_leave(self, -FEVER_ESTOREFULL);
     struct fv_task *task = fv_task(index);
@@ -169,7 +169,7 @@ int fever_promise(fever_ref *ref_out) {
     return fv_leave(self, rc);
 }
 
-/* OPEN -> RUN by self: of several that set a promise one wins; killed then, the sweep fails it. */
+/* OPEN -> RUN by self: of several that set a promise one wins; killed then, the sweep makes it OPEN again. */
 static int claim_promise(struct fv_self *self, fever_ref ref, uint32_t *index_out) {
     int rc = open_slot(self, ref, FV_KIND_PROMISE, index_out);
     if (rc < 0)
@@ -201,7 +201,7 @@ int fever_promise_set(fever_ref ref, const void *data, size_t bytes) {
         memcpy(task->result, data, bytes);
         task->result_bytes = (uint32_t)bytes;
     } else {
-        uint64_t offset = fv_arena_alloc(&self->heap, index, fv_ref_gen(ref.id), bytes);
+        uint64_t offset = fv_home_alloc(self, index, fv_ref_gen(ref.id), bytes);
         if (offset == 0) { /* hand it back */
             uint64_t t = fv_load_relaxed_64(&task->truth);
             while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_OPEN), &t))

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,20 +99,19 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
     if (FV_UNLIKELY(rc < 0))
         return rc;
     uint32_t index = fv_ref_index(*id_out);
+    if (FV_UNLIKELY((self->is_worker || self->running != 0) && flags & FV_HELD))
+        fv_own_add(self, *id_out);
     if (FV_UNLIKELY(self->is_inline)) {
-        if (fv_task_claim(self, index))
-            fv_execute(self, index);
+        fv_run_inline(self, index);
         return 0;
     }
-    if (FV_UNLIKELY(self->is_worker && flags & FV_HELD))
-        fv_own_add(self, *id_out);
     fv_task_hint(self, index);
     return 0;
 }
 
 /* Checked in full, and fit for the short way. */
 static inline bool is_plain(const struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes) {
-    return def->flags & FV_DEF_PLAIN && bytes == def->args_bytes && (args != NULL || bytes == 0) && !self->is_inline;
+    return def->flags & FV_DEF_PLAIN && def->id < FV_MAX_DEFS && fv_defs[def->id] == def && bytes == def->args_bytes && (args != NULL || bytes == 0) && !self->is_inline;
 }
 
 int fever_submit(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options, fever_ref *ref_out) {
@@ -144,6 +144,35 @@ fever_ref fever_submit_ref(const struct fever_def *def, const void *args, size_t
 
 /* ------------------------------------------------------------------------------------------------ groups */
 
+/* A closed group is kept for the next one that is opened, so that a stale handle is told from a good one. */
+static struct fever_group *closed;
+static pthread_mutex_t     closed_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct fever_group *new_group(void) {
+    pthread_mutex_lock(&closed_lock);
+    struct fever_group *g = closed;
+    if (g != NULL)
+        closed = g->next;
+    pthread_mutex_unlock(&closed_lock);
+    if (g == NULL)
+        return calloc(1, sizeof *g);
+    memset(g, 0, sizeof *g);
+    return g;
+}
+
+static void retire_group(struct fever_group *g) {
+    if (g->number == 0)
+        return; /* it is already */
+    free(g->failure);
+    memset(g, 0, sizeof *g);
+    pthread_mutex_lock(&closed_lock);
+    g->next = closed;
+    closed = g;
+    pthread_mutex_unlock(&closed_lock);
+}
+
+static int not_its_owner(const struct fever_group *g) { return g->owner == NULL ? -FEVER_ESTALE : -FEVER_ECONTEXT; }
+
 int fever_group_open(struct fever_group **group_out) {
     int why;
     if (group_out == NULL)
@@ -163,7 +192,7 @@ int fever_group_open(struct fever_group **group_out) {
             p[k] = NULL;
         self->n_groups = i + 8;
     }
-    struct fever_group *g = calloc(1, sizeof *g);
+    struct fever_group *g = new_group();
     if (g == NULL)
         return fv_leave(self, -ENOMEM);
     g->owner = self;
@@ -182,7 +211,7 @@ int fever_group_submit(struct fever_group *g, const struct fever_def *def, const
     if (FV_UNLIKELY(self == NULL))
         return why;
     if (FV_UNLIKELY(g->owner != self))
-        return fv_leave(self, -FEVER_ECONTEXT);
+        return fv_leave(self, not_its_owner(g));
     if (FV_UNLIKELY(g->submitted - g->index_base > 0xFFFFFFFFull)) { /* the members in flight are counted from index_base */
         int64_t rc = 0;
         self->busy = 0;
@@ -220,11 +249,13 @@ int64_t fever_group_wait(struct fever_group *g, double timeout_s) {
     int why;
     if (g == NULL)
         return -FEVER_ENULL;
+    if (isnan(timeout_s))
+        return -FEVER_EINVAL;
     struct fv_self *self = fv_enter(&why);
     if (self == NULL)
         return why;
     if (g->owner != self)
-        return fv_leave(self, -FEVER_ECONTEXT);
+        return fv_leave(self, not_its_owner(g));
     uint64_t deadline = fv_deadline(timeout_s);
     int      rc = 0;
     uint32_t index;
@@ -246,7 +277,7 @@ int fever_group_progress(struct fever_group *g, uint64_t *submitted_out, uint64_
     if (self == NULL)
         return why;
     if (g->owner != self)
-        return fv_leave(self, -FEVER_ECONTEXT);
+        return fv_leave(self, not_its_owner(g));
     fv_home_reap(self);
     if (submitted_out != NULL)
         *submitted_out = g->submitted;
@@ -258,6 +289,8 @@ int fever_group_progress(struct fever_group *g, uint64_t *submitted_out, uint64_
 int fever_group_failure(struct fever_group *g, uint64_t i, uint64_t *index_out, struct fever_error *error_out) {
     if (g == NULL)
         return -FEVER_ENULL;
+    if (g->owner == NULL)
+        return -FEVER_ESTALE;
     if (i >= g->n_failures)
         return -FEVER_EINVAL;
     if (index_out != NULL)
@@ -268,18 +301,24 @@ int fever_group_failure(struct fever_group *g, uint64_t i, uint64_t *index_out, 
 }
 
 int fever_group_close(struct fever_group *g) {
+    int why;
     if (g == NULL)
         return -FEVER_ENULL;
-    if (fv_epoch == 0) { /* its runtime is gone */
-        free(g->failure);
-        free(g);
-        return -FEVER_ENOTINIT;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL) {
+        if (fv_epoch == 0) /* its runtime is gone */
+            retire_group(g);
+        return why;
+    }
+    fv_leave(self, 0);
+    if (g->owner == NULL) { /* closed, or of an earlier runtime */
+        retire_group(g);
+        return -FEVER_ESTALE;
     }
     int64_t rc = fever_group_wait(g, FEVER_FOREVER);
     if (rc == -FEVER_ECONTEXT || rc == -FEVER_ESIGNAL)
         return (int)rc;
     g->owner->group[g->number - 1] = NULL;
-    free(g->failure);
-    free(g);
+    retire_group(g);
     return rc < 0 ? (int)rc : 0;
 }

@@ -13,8 +13,9 @@ struct fv_group_failure {
     struct fever_error error;
 };
 struct fever_group {
-    struct fv_self          *owner;
-    uint32_t                 number;    /* 1 + place in owner->group */
+    struct fv_self          *owner;     /* NULL: closed, or its runtime has ended */
+    uint32_t                 number;    /* 1 + place in owner->group; 0: closed */
+    struct fever_group      *next;      /* of the closed ones */
     uint64_t                 submitted, ended, failed;
     uint64_t                 index_base; /* group_index is 32 bits: of the submission, less this */
     struct fv_group_failure *failure;

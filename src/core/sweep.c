@@ -108,6 +108,11 @@ static void set_cause(struct fever_error *e, const struct fv_task *task, const s
 static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, const struct fv_verdict *why, uint64_t blamed) {
     struct fv_task *task = fv_task(index);
     uint64_t t = fv_load_acquire_64(&task->truth);
+    if (task->kind == FV_KIND_PROMISE) { /* it was being set: whoever repeats that finds it open */
+        while (fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == dead && !fv_cas_value_64(&task->truth, t, fv_truth_with(t, 0, FV_OPEN), &t))
+            ;
+        return;
+    }
     unsigned attempt = fv_truth_attempt(t), retries = task->x & FV_X_OPTIONS ? fv_cold(index)->max_retries : 3;
     bool     charged = !why->innocent && fv_ref_make(index, fv_truth_gen(t)) == blamed;
     bool     fail = charged ? why->code == FEVER_ETASKTIMEOUT || attempt >= retries : !why->innocent && retries == 0;
@@ -194,7 +199,7 @@ static void sweep_slab(struct fv_self *self, uint32_t dead) {
                 again = true;
                 continue;
             }
-            if (!fv_state_is_complete(s))
+            if (!fv_state_is_complete(s) && task->kind == FV_KIND_TASK)
                 fv_count(self->proc, FV_C_dropped);
             fv_task_finish_dying(self, i);
         }
@@ -376,6 +381,9 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
             if (fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == dead)
                 retry_or_fail(self, i, dead, why, blamed);
+            else if (fv_state_is_complete(fv_truth_state(t)) && (t & (FV_HELD | FV_SHARED)) == FV_SHARED && count_of(i) == 0 &&
+                     !(fv_load_relaxed_8(&fv_task(i)->x) & (FV_X_REFS | FV_X_ADOPTED)))
+                fv_task_free(self, i, t); /* the dead let go last, or completed it after the last had let go: it was to free it */
         }
     sweep_slab(self, dead);
     sweep_holds(self, dead);

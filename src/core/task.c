@@ -39,6 +39,9 @@ void fv_self_fini(struct fv_self *self) {
     free(self->home);
     free(self->drop);
     free(self->own);
+    for (uint32_t i = 0; i < self->n_groups; i++)
+        if (self->group[i] != NULL)
+            self->group[i]->owner = NULL;
     free(self->group);
     fv_homes[self->slot] = NULL;
     memset(self, 0, sizeof *self);
@@ -167,6 +170,14 @@ void fv_home_reap(struct fv_self *self) {
             look(self, base + i, &t);
 }
 
+uint64_t fv_home_alloc(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes) {
+    uint64_t offset = fv_arena_alloc(&self->heap, index, gen, bytes);
+    if (FV_LIKELY(offset != 0) || self->n_refs == 0)
+        return offset;
+    fv_home_reap(self);
+    return fv_arena_alloc(&self->heap, index, gen, bytes);
+}
+
 uint32_t fv_task_alloc(struct fv_self *self, uint32_t *gen_out) {
     uint32_t base = self->slot << fv_map.shift;
     for (;;) {
@@ -221,7 +232,7 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
     } else {
         uint64_t head = (s->arg_bytes + 7u) & ~7ull;
         uint64_t bytes = head + sizeof(struct fv_args_tail) + 8ull * (s->n_refs + 2ull * s->n_deps);
-        uint64_t offset = fv_arena_alloc(&self->heap, index, gen, bytes);
+        uint64_t offset = fv_home_alloc(self, index, gen, bytes);
         if (offset == 0)
             return -FEVER_ESTOREFULL;
         struct fv_span *span = (struct fv_span *)task->args;

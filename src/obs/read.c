@@ -56,9 +56,7 @@ int fv_obs_open(int fd, struct fv_obs *o, char *why, size_t why_bytes) {
     o->map.fd = fd;
     if (fault != NULL) {
         snprintf(why, why_bytes, "%s", fault);
-        munmap(o->map.base, (size_t)st.st_size);
-        free(o->head);
-        close(fd);
+        fv_obs_close(o);
         return -FEVER_EINVAL;
     }
     o->procs = (const struct fv_proc *)(o->map.base + o->head->off_procs);

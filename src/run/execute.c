@@ -52,6 +52,18 @@ static void fail_like(struct fv_self *self, uint32_t index, uint32_t dependency)
     fv_task_complete(self, index, FV_FAIL);
 }
 
+/* Dependency k is no ref, but the error of the submission that should have given one. */
+static void fail_as_argument(struct fv_self *self, uint32_t index, uint32_t k) {
+    uint64_t        in[3];
+    const uint64_t *refs;
+    uint32_t        n_deps;
+    char            text[160];
+    fv_task_refs(index, in, &refs, &n_deps);
+    int code = refs[k] & 0xFFFF ? (int)(refs[k] & 0xFFFF) : FEVER_ESTALE;
+    snprintf(text, sizeof text, "ref argument %u is the error of a failed submission: %s", k, fever_strerror(code));
+    fail(self, index, code, text);
+}
+
 /* A result that contains refs: moved to a block with a tail of holds.  bytes of it stand at result. */
 static int keep_refs(struct fv_self *self, uint32_t index, const void *result, uint64_t bytes) {
     struct fv_task *task = fv_task(index);
@@ -104,7 +116,7 @@ void fv_execute(struct fv_self *self, uint32_t index) {
             return;
         }
         if (rc < 0) {
-            fail(self, index, FEVER_ENULL, "an argument is not a ref but an error");
+            fail_as_argument(self, index, failed);
             return;
         }
     }

@@ -51,7 +51,9 @@ static struct fv_loop *loop;
 static int             signal_fd = -1, driver_fd = -1;
 static uint64_t        last_deadline_ns;
 static bool            ending;
-static bool             spares_are_short; /* a blocked worker waits for a spare that is about to stand by */
+static int             spawn_error; /* of the last one that failed */
+static uint64_t        spare_tick_ns;
+static bool            spares_are_short; /* a blocked worker waits for a spare that is about to stand by */
 static pid_t           helper;
 
 static void arm_tick(void);
@@ -63,7 +65,7 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     struct fv_proc *p = fv_proc(slot);
     struct child   *c = &child[slot];
     uint32_t        i = (slot - 1) % (uint32_t)FV_MAX(fv_rt.topo.n_allowed, 1);
-    if (fv_segment_open_slot(slot) < 0) {
+    if ((spawn_error = fv_segment_open_slot(slot)) < 0) {
         fv_warn("no shared memory for worker %u", slot - 1);
         return false;
     }
@@ -78,6 +80,7 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     fv_bit_set(fv_map.seg->active, slot);
     pid_t me = getpid(), pid = fork();
     if (pid < 0) {
+        spawn_error = -errno;
         fv_warn("cannot fork worker %u: %s", slot - 1, strerror(errno));
         return false;
     }
@@ -152,8 +155,8 @@ static void buried(uint32_t slot, int status) {
     c->respawn_ns = c->quick_deaths > 3 ? begin + (RESPAWN_NS << FV_MIN(c->quick_deaths, 9u)) : 0;
     c->state = CHILD_NONE;
     c->pid = 0;
-    if (ending)
-        return;
+    if (ending || fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
+        return; /* no successor: it would leave at once, and so for ever */
     fv_map.seg->deaths++;
     fv_sweep(&sup, slot, &why);
     fv_map.seg->sweep_ns_last = fv_now_ns() - begin;
@@ -255,8 +258,10 @@ static void on_tick(void *arg, int fd, uint32_t events) {
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
         if (child[s].state == CHILD_WAITS_FOR_RESPAWN)
             respawn(s);
-    if (spares_are_short)
+    if (spares_are_short) {
+        spare_tick_ns = FV_MIN(spare_tick_ns * 2, SLOW_TICK_NS);
         find_spares();
+    }
     if (fv_load_acquire_32(&fv_map.seg->resweep)) {
         fv_sweep_rehint(&sup);
         fv_bell_ring_all();
@@ -269,7 +274,7 @@ static void arm_tick(void) {
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots && !slow; s++)
         slow = child[s].state == CHILD_WAITS_FOR_RESPAWN;
     if (spares_are_short)
-        fv_loop_timer(loop, fv_now_ns() + SPARE_TICK_NS, on_tick, NULL);
+        fv_loop_timer(loop, fv_now_ns() + FV_MIN(spare_tick_ns, fv_load_acquire_32(&fv_map.seg->tick_wanted) ? TICK_NS : SLOW_TICK_NS), on_tick, NULL);
     else if (fv_load_acquire_32(&fv_map.seg->tick_wanted))
         fv_loop_timer(loop, fv_now_ns() + TICK_NS, on_tick, NULL);
     else if (slow)
@@ -278,46 +283,51 @@ static void arm_tick(void) {
         fv_loop_timer(loop, 0, on_tick, NULL);
 }
 
-/* Stands in for a blocked one, or is blocked itself; else it is about to stand by. */
-static bool is_engaged(uint32_t spare) {
-    uint32_t patron = fv_load_acquire_32(&fv_proc(spare)->patron);
-    return fv_load_acquire_32(&fv_proc(spare)->blocked) || (patron != 0 && fv_load_acquire_32(&fv_proc(patron - 1)->blocked));
-}
-
-static void find_spare(uint32_t slot) {
+/* A spare for a blocked worker that wants one; true when there is none. */
+static bool lacks_spare(uint32_t slot) {
     struct fv_proc *p = fv_proc(slot);
+    uint32_t        first = fv_rt.n_workers + 1;
     if (!fv_load_acquire_32(&p->want_spare) || !fv_load_acquire_32(&p->blocked))
-        return;
-    uint32_t first = fv_rt.n_workers + 1;
-    bool     soon = false;
+        return false;
     for (uint32_t s = first; s <= fv_rt.n_worker_slots; s++)
         if (fv_bit_claim(fv_map.seg->spares, s)) { /* came to stand by meanwhile */
             fv_store_relaxed_32(&p->want_spare, 0);
             fv_store_release_32(&fv_proc(s)->patron, slot + 1);
             fv_bell_ring(fv_proc(s));
-            return;
+            return false;
         }
     for (uint32_t s = first; s <= fv_rt.n_worker_slots; s++)
         if (child[s].state == CHILD_NONE && spawn(s, FV_ROLE_SPARE, slot + 1)) {
             fv_store_relaxed_32(&p->want_spare, 0);
             fv_map.seg->n_spares++;
-            return;
+            return false;
         }
-    for (uint32_t s = first; s <= fv_rt.n_worker_slots && !soon; s++)
-        soon = child[s].state == CHILD_WAITS_FOR_RESPAWN || (child[s].state != CHILD_NONE && !is_engaged(s));
-    if (soon) { /* still wanted: looked at again at the next tick */
-        spares_are_short = true;
-        return;
-    }
-    fv_store_relaxed_32(&p->want_spare, 0);
-    fv_store_release_32(&p->spare_denied, 1);
-    fv_bell_ring(p);
+    return true;
 }
 
+/* Blocked, what it waits for is not there, and it was not told to give up. */
+static bool is_stuck(struct fv_proc *p) {
+    uint64_t ref = fv_load_relaxed_64(&p->wait_ref), t = 0;
+    uint32_t index = 0;
+    return fv_load_acquire_32(&p->blocked) && !fv_load_acquire_32(&p->spare_denied) && fv_ref_check(ref, &index, &t) == 0 && !fv_state_is_complete(fv_truth_state(t));
+}
+
+/* Too few spares are no harm while anybody is not blocked: it goes on, or is about to stand by.  When all are blocked, the
+ * one that blocked last is told so. */
 static void find_spares(void) {
-    spares_are_short = false;
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
-        find_spare(s);
+    uint32_t last = 0;
+    bool     stuck = true;
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
+        if (lacks_spare(s) && (last == 0 || fv_proc(s)->wait_since_ns > fv_proc(last)->wait_since_ns))
+            last = s;
+        stuck &= child[s].state == CHILD_NONE || (child[s].state == CHILD_RUNS && is_stuck(fv_proc(s)));
+    }
+    spares_are_short = last != 0;
+    if (last != 0 && stuck) {
+        fv_store_relaxed_32(&fv_proc(last)->want_spare, 0);
+        fv_store_release_32(&fv_proc(last)->spare_denied, 1);
+        fv_bell_ring(fv_proc(last));
+    }
 }
 
 static void on_bell(void *arg, int fd, uint32_t events) {
@@ -327,6 +337,7 @@ static void on_bell(void *arg, int fd, uint32_t events) {
         return;
     if (fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
         end(true);
+    spare_tick_ns = SPARE_TICK_NS;
     find_spares();
     if (fv_load_acquire_32(&fv_map.seg->tick_wanted))
         last_deadline_ns = fv_now_ns();
@@ -359,14 +370,25 @@ static void on_control(void *arg, int fd, uint32_t events) {
 
 /* ------------------------------------------------------------------------------------------------ start */
 
+/* Before anybody could be served: tells the driver why. */
+__attribute__((noreturn)) static void give_up(int rc) {
+    fv_store_release_32(&fv_map.seg->start_error, rc < 0 ? (uint32_t)-rc : EAGAIN);
+    fv_faa_32(&fv_map.seg->ready_bell, 1);
+    fv_futex_wake(&fv_map.seg->ready_bell, 1);
+    _exit(1);
+}
+
 void fv_supervisor_main(void) {
     fv_in_user_process = false;
+    fv_proc(FV_SUPERVISOR)->pid = (uint32_t)getpid(); /* first: the driver watches whether we live */
     fv_homes[FV_SUPERVISOR] = NULL;
     setpgid(0, 0);
     prctl(PR_SET_NAME, "fever-super");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    int null = open("/dev/null", O_RDONLY);
-    if (null > 0) {
+    int null;
+    while ((null = open("/dev/null", O_RDWR)) >= 0 && null <= 2)
+        ; /* the program had closed these: what is opened next must not take their place */
+    if (null > 2) {
         dup2(null, 0);
         close(null);
     }
@@ -387,10 +409,15 @@ void fv_supervisor_main(void) {
     driver_fd = fv_pidfd_open(fv_rt.driver_pid);
     signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     int listen_fd = fv_control_listen(fv_rt.driver_pid, fv_rt.driver_start);
-    if (child == NULL || driver_fd < 0 || !fv_process_alive(fv_rt.driver_pid, fv_rt.driver_start) || signal_fd < 0 ||
-        fv_loop_open(fv_rt.options.event, &loop) < 0 || fv_segment_open_slot(FV_SUPERVISOR) < 0 ||
-        fv_self_init(&sup, FV_SUPERVISOR, false) < 0)
-        _exit(1);
+    if (driver_fd < 0 || signal_fd < 0)
+        give_up(driver_fd < 0 ? driver_fd : -EMFILE);
+    int rc = child == NULL ? -ENOMEM : fv_loop_open(fv_rt.options.event, &loop);
+    if (rc == 0)
+        rc = fv_segment_open_slot(FV_SUPERVISOR);
+    if (rc == 0)
+        rc = fv_self_init(&sup, FV_SUPERVISOR, false);
+    if (rc < 0 || !fv_process_alive(fv_rt.driver_pid, fv_rt.driver_start))
+        give_up(rc);
     fv_self = &sup;
     sup.proc->role = FV_ROLE_SUPERVISOR;
     sup.proc->pid = (uint32_t)getpid();
@@ -409,7 +436,7 @@ void fv_supervisor_main(void) {
     for (uint32_t s = 1; s <= fv_rt.n_workers; s++)
         n += spawn(s, FV_ROLE_WORKER, 0);
     if (n == 0)
-        _exit(2);
+        give_up(spawn_error);
     start_helper();
     seg->supervisor_pid = (uint32_t)getpid();
     fv_store_release_32(&seg->state, FV_UP);

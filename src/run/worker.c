@@ -25,6 +25,7 @@
 #define STACK_BYTES   (256ull << 20)
 #define STACK_RESERVE (1ull << 20) /* a body in place starts only with so much left */
 #define ALT_BYTES     65536u
+#define MOST_SHARES   4u /* a batch is at most this part of a ring: what is too much for us, idle workers take from our batch */
 #define GATHER_PAUSES 16u
 
 static struct fv_self worker_self;
@@ -56,7 +57,7 @@ static bool take_batch(struct fv_self *self, uint32_t p) {
     if (self->streaming && length < FV_BATCH / 2)
         for (uint32_t i = 0; i < GATHER_PAUSES; i++)
             fv_pause();
-    uint32_t  hint[FV_BATCH], share = fv_map.seg->n_workers;
+    uint32_t  hint[FV_BATCH], share = FV_MIN(fv_map.seg->n_workers, MOST_SHARES);
     uint32_t *ahead_of = fv_queue_of(p);
     uint32_t n = fv_ring_pop_spmc(&from->ring, fv_queue_of(p), fv_map.ring_mask, hint, FV_BATCH, share);
     if (n == 0)
@@ -320,6 +321,8 @@ void fv_worker_main(uint32_t slot, uint32_t patron) {
     if (!fv_map.seg->need_fence)
         fv_membarrier_register();
     madvise(fv_map.base, fv_map.seg->bytes, MADV_DONTFORK);
+    if (fv_map.view != fv_map.base)
+        madvise(fv_map.view, fv_map.seg->bytes, MADV_DONTFORK);
     setvbuf(stdout, NULL, _IOLBF, 0);
     catch_fatal();
     if (fv_rt.hook != NULL)

@@ -141,8 +141,8 @@ struct fv_task_cold {
     uint16_t max_retries;
     uint16_t pushed;
     uint16_t registrations;
-    uint16_t uncharged; /* supervisor: times it ran again without being charged */
-    uint64_t created_ns;
+    uint16_t pad0;
+    uint64_t pad1;
 } FV_ALIGNED(64);
 _Static_assert(sizeof(struct fv_task_cold) == 64, "one line");
 
@@ -286,7 +286,7 @@ struct fv_segment {
     uint32_t layout_version;
     uint32_t n_procs;
     uint64_t bytes;
-    uint64_t off_procs, off_hot, off_cold, off_rings, off_deques, off_holds, off_chunks, off_backed, off_data;
+    uint64_t off_procs, off_hot, off_cold, off_rings, off_holds, off_chunks, off_backed, off_data;
     uint32_t slab;       /* task slots per process slot, a power of two */
     uint32_t slab_shift;
     uint32_t n_chunks;
@@ -313,6 +313,7 @@ struct fv_segment {
     uint64_t deaths;                    /* supervisor */
     uint64_t sweep_ns_last;
     uint32_t backed_chunks;             /* hint: chunks with memory behind them */
+    uint32_t start_error;               /* supervisor: why it gave up before FV_UP: an errno or FEVER_E number */
     /* hints: which slots sleep for want of work, which spares stand by, which slots are in use */
     uint64_t idle_groups FV_ALIGNED(64); /* bit g: word g of idle may be non-zero */
     uint64_t idle[FV_MAX_PROCS / 64] FV_ALIGNED(64);

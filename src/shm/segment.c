@@ -101,20 +101,18 @@ int fv_segment_format(int fd, const struct fv_segment_plan *plan) {
     }
     char *view = base; /* private memory: no second mapping */
     if (fd >= 0) {
-        uint64_t data_bytes = s.bytes - s.off_data;
-        char    *ro = mmap(NULL, data_bytes + (2u << 20), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        char    *at = ro == MAP_FAILED ? ro : (char *)round_up((uint64_t)(uintptr_t)ro, 2u << 20);
+        char *ro = mmap(NULL, s.bytes + (2u << 20), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        view = ro == MAP_FAILED ? ro : (char *)round_up((uint64_t)(uintptr_t)ro, 2u << 20);
         if (ro != MAP_FAILED) {
-            if (at > ro)
-                munmap(ro, (size_t)(at - ro));
-            munmap(at + data_bytes, (size_t)(ro + (2u << 20) - at));
+            if (view > ro)
+                munmap(ro, (size_t)(view - ro));
+            munmap(view + s.bytes, (size_t)(ro + (2u << 20) - view));
         }
-        if (ro == MAP_FAILED || mmap(at, data_bytes, PROT_READ, flags | MAP_FIXED, fd, (off_t)s.off_data) == MAP_FAILED) {
+        if (ro == MAP_FAILED || mmap(view, s.bytes, PROT_READ, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
             int e = errno;
             munmap(base, s.bytes);
             return -e;
         }
-        view = at - s.off_data;
     }
     struct fv_segment *seg = (struct fv_segment *)base;
     memcpy(seg, &s, offsetof(struct fv_segment, ready_bell));
@@ -156,9 +154,9 @@ int fv_segment_attach_ro(int fd, struct fv_map *map, char *why, size_t why_bytes
 void fv_segment_unmap(void) {
     if (fv_map.base == NULL)
         return;
-    uint64_t bytes = fv_map.seg->bytes, off_data = fv_map.seg->off_data;
+    uint64_t bytes = fv_map.seg->bytes;
     if (fv_map.view != NULL && fv_map.view != fv_map.base)
-        munmap(fv_map.view + off_data, bytes - off_data);
+        munmap(fv_map.view, bytes);
     munmap(fv_map.base, bytes);
     memset(&fv_map, 0, sizeof fv_map);
     fv_map.fd = -1;

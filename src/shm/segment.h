@@ -11,7 +11,7 @@
 
 struct fv_map {
     char                *base;  /* whole segment, read-write; tools: read-only */
-    char                *view;  /* data area once more, read-only, indexed by segment offset; NULL in tools */
+    char                *view;  /* the whole once more, read-only; NULL in tools */
     struct fv_segment   *seg;
     struct fv_proc      *procs;
     struct fv_task      *hot;

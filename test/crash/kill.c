@@ -10,7 +10,7 @@
  * Then each result must be there and right, nothing may be READY, running or asleep, and the validator must find an empty segment.
  * A point that hangs is ended by an alarm and fails.
  *
- * Usage: kill [-l kill|pause|twice] [-o words of a scenario's name] [-k only] [-m stop after so many failures]
+ * Usage: kill [-a(ll)] [-l kill|pause|twice] [-o words of a scenario's name] [-k only] [-m stop after so many failures]
  */
 #include <errno.h>
 #include <sched.h>
@@ -174,6 +174,7 @@ static void victim_main(void *arg) {
             fv_execute(fv_self, index);
         return;
     }
+    warm_up();
     if (scenario->prepare != NULL)
         scenario->prepare();
     stepper_stepped(scenario->op);
@@ -185,6 +186,7 @@ static void successor_main(void *arg) {
     (void)arg;
     roles_open(VICTIM);
     act(VICTIM);
+    warm_up();
     stepper_stepped(one_step);
 }
 
@@ -204,17 +206,19 @@ static void waits_for_first(void) { /* as the driver */
     _exit(rc == 0 ? 0 : 1);
 }
 
+static unsigned idle_role;
+
 static void idles(void) { /* as in run/worker.c */
-    struct fv_self *o = act(OTHER);
+    struct fv_self *o = act(idle_role);
     while (!fv_load_acquire_32(&shared->quit)) {
         while (fv_worker_step(o, true))
             ;
         uint32_t seen = fv_bell_read(o->proc);
-        fv_bell_idle_set(OTHER);
+        fv_bell_idle_set(idle_role);
         fv_bell_barrier();
         if (!fv_worker_step(o, true) && !fv_load_acquire_32(&shared->quit))
             fv_bell_wait(o->proc, seen, -1);
-        fv_bell_idle_clear(OTHER);
+        fv_bell_idle_clear(idle_role);
     }
 }
 
@@ -253,11 +257,20 @@ static void await_first(void) {
     WRONG("nobody wakes and runs it");
 }
 
+static void end_idle(pid_t pid) {
+    fv_store_release_32(&shared->quit, 1);
+    fv_bell_ring(fv_proc(idle_role));
+    await_end(pid, "the idle worker");
+    sweep(idle_role, 0, pid);
+}
+
 static void at_rest(unsigned most_runs) {
     collect(true);
     act(DRIVER);
     if (scenario->finish != NULL)
         scenario->finish();
+    act(DRIVER);
+    end_all();
     run_all(true, layer != PAUSE);
     for (unsigned i = 0; i < 64; i++)
         if (shared->runs[i] > most_runs)
@@ -310,6 +323,7 @@ static int point(long k, long k2) {
     alarm(POINT_SECONDS);
     roles_format();
     act(DRIVER);
+    begin_all();
     scenario->setup();
     if (layer == PAUSE) { /* something for the third to die of */
         fever_ref t = submit_for_third();
@@ -321,6 +335,7 @@ static int point(long k, long k2) {
         return 1;
     }
     if (scenario->flags & OP_IDLE) {
+        idle_role = OTHER;
         sleeper = fork_sleeper(idles);
         await_parked(OTHER);
     }
@@ -373,10 +388,11 @@ static int point(long k, long k2) {
         scenario->before();
     if (sleeper != 0 && scenario->flags & OP_IDLE) {
         await_first();
-        fv_store_release_32(&shared->quit, 1);
-        fv_bell_ring(fv_proc(OTHER));
-        await_end(sleeper, "the idle worker");
-        sweep(OTHER, 0, sleeper);
+        end_idle(sleeper);
+    }
+    if (scenario->flags & OP_HELPER) { /* a body that is repeated waits for what another runs */
+        idle_role = THIRD;
+        sleeper = fork_sleeper(idles);
     }
     if (layer == TWICE) {
         struct stepper w;
@@ -395,6 +411,12 @@ static int point(long k, long k2) {
     if (sleeper != 0 && scenario->flags & OP_PARKED) {
         await_end(sleeper, "the waiter");
         in_use = false;
+    }
+    if (scenario->flags & OP_HELPER) {
+        if (expected[0].met == false && !is_complete(expected[0].ref))
+            await_first();
+        end_idle(sleeper);
+        run_all(true, true);
     }
     at_rest(1 + kills);
     return bad != 0;
@@ -451,7 +473,7 @@ static void run_scenario(void) {
     if (layer != TWICE) {
         points = run_each(0, &failed);
     } else { /* the second kill at each instruction, the first at some */
-        static const long first[] = {5, 40, 90, 150, 260, 400};
+        static const long first[] = {40, 150, 400};
         for (unsigned i = 0; i < sizeof first / sizeof first[0] && failed < most_failures; i++)
             points += run_each(first[i], &failed);
     }
@@ -471,19 +493,47 @@ static void pin_here(void) { /* tracer and victim take turns: on one CPU that is
             }
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+#ifdef __OPTIMIZE__
+#define IN_SHORT_RUN    OP_SHORT
+#define SHORT_RUN_LAYERS (1u << KILL | 1u << PAUSE)
+#else
+#define IN_SHORT_RUN    OP_BRIEF
+#define SHORT_RUN_LAYERS (1u << KILL)
+#endif
+
 int main(int argc, char **argv) {
-    unsigned    layers = 1u << KILL | 1u << PAUSE | (getenv("FEVER_TEST_LONG") != NULL ? 1u << TWICE : 0);
+    bool        all = getenv("FEVER_TEST_LONG") != NULL;
+    unsigned    layers = all ? (1u << N_LAYERS) - 1 : SHORT_RUN_LAYERS;
     const char *words = "";
-    for (int c; (c = getopt(argc, argv, "l:o:k:m:")) != -1;)
+    for (int c; (c = getopt(argc, argv, "al:o:k:m:")) != -1;)
         switch (c) {
         case 'l':
             layers = strcmp(optarg, "kill") == 0 ? 1u << KILL : strcmp(optarg, "pause") == 0 ? 1u << PAUSE : 1u << TWICE;
             break;
-        case 'o': words = optarg; break;
-        case 'k': only_k = atol(optarg); break;
-        case 'm': most_failures = atoi(optarg); break;
+        case 'o':
+            words = optarg;
+            all = true;
+            break;
+        case 'k':
+            only_k = atol(optarg);
+            break;
+        case 'm':
+            most_failures = atoi(optarg);
+            break;
+        case 'a':
+            all = true;
+            break;
         default: return 2;
         }
+    if (SANITIZED) {
+        tap_skip("the sanitizers' own instructions would be stepped through");
+        return tap_done();
+    }
     pin_here();
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     trace.at = mmap(NULL, TRACE_ROOM * sizeof *trace.at, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -501,6 +551,8 @@ int main(int argc, char **argv) {
         clock_gettime(CLOCK_MONOTONIC, &begin);
         for (unsigned i = 0; i < n_scenarios; i++) {
             scenario = &scenarios[i];
+            if (!all ? !(scenario->flags & IN_SHORT_RUN) : layer == TWICE && !(scenario->flags & OP_BRIEF))
+                continue;
             if (strstr(scenario->name, words) == NULL || (layer != KILL && scenario->flags & OP_IDLE))
                 continue;
             run_scenario();

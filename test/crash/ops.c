@@ -86,8 +86,31 @@ FEVER_TASK(long, failing, (long, x)) {
     return 0;
 }
 
+static fever_ref anything; /* of the driver's */
+
+/* Our heap has a chunk of every class that op wants, and our hold table is open: else most instructions would be those
+ * that clear and look through them once. */
+void warm_up(void) {
+    static const size_t size[] = {60, 100, 200, 300, 320, sizeof(struct fever_error)};
+    static char         room[1024];
+    static unsigned     warm; /* a bit for each slot that this process has played */
+    if (warm >> fv_self->slot & 1)
+        return;
+    warm |= 1u << fv_self->slot;
+    for (unsigned i = 0; i < sizeof size / sizeof size[0]; i++) {
+        fever_ref ref;
+        if (fever_put(room, size[i], &ref) == 0)
+            fever_release(ref);
+    }
+    if (fever_retain(anything) == 0)
+        fever_release(anything);
+}
+void begin_all(void) { fever_put("", 1, &anything); }
+void end_all(void) { fever_release(anything); }
+
 FEVER_TASK(long, host, (long, x)) {
     ran(x);
+    warm_up();
     if (scenario->prepare != NULL)
         scenario->prepare();
     stepper_stepped(scenario->op);
@@ -125,18 +148,11 @@ static uint32_t index_of(fever_ref ref) { return fv_ref_index(ref.id); }
 
 static void host_setup(void) { expect(host_remote(1), EXPECT_LONG, 4); }
 
-/* The heap has a chunk of every class that op wants: else most instructions would be those that clear its words. */
-static void warm(void) {
-    static const size_t size[] = {60, 100, 200, 300, 320, sizeof(struct fever_error)};
-    for (unsigned i = 0; i < sizeof size / sizeof size[0]; i++) {
-        static char room[1024];
-        fever_ref   ref;
-        if (fever_put(room, size[i], &ref) == 0)
-            fever_release(ref);
-    }
-}
-
 static void release_r(void) { fever_release(r); }
+static void release_r_twice(void) {
+    fever_release(r);
+    fever_release(r);
+}
 static void release_rq(void) {
     fever_release(r);
     fever_release(q);
@@ -153,7 +169,6 @@ static void prepare_five(void) {
 }
 static void submit_wide(void) { r = wide_remote(words_of(2)); }
 static void prepare_q(void) {
-    warm();
     q = plain_remote(3);
 }
 static void submit_dep_local(void) { r = add1_remote(q, 2); }
@@ -204,7 +219,6 @@ static void put_nested(void) {
     fever_put_with(in, sizeof in, in, 2, &r);
 }
 static void put_q(void) {
-    warm();
     fever_put(bytes, 200, &q);
 }
 static void create_extent(void) {
@@ -222,12 +236,7 @@ static void create_small(void) {
 }
 static void make_promise(void) { fever_promise(&r); }
 static void prepare_open(void) {
-    warm();
     create_small();
-}
-static void prepare_promise(void) {
-    warm();
-    make_promise();
 }
 static void seal(void) { fever_seal(r); }
 static void abort_object(void) { fever_abort(r); }
@@ -244,6 +253,10 @@ static void set_remote_promise(void) { fever_promise_set(s, data, 8); } /* fails
 static void retain_r(void) { fever_retain(r); }
 static void retain_s(void) { fever_retain(s); }
 static void release_s(void) { fever_release(s); }
+static void release_s_twice(void) {
+    fever_release(s);
+    fever_release(s);
+}
 static void retain_s_once(void) { fever_retain(s); }
 static void retain_s_twice(void) {
     fever_retain(s);
@@ -435,7 +448,6 @@ static void setup_dep_again(void) { /* registered by one who died: BLOCKED, unbl
 /* --- completion: the victim has claimed it already */
 static uint32_t claimed;
 static void claim_r(void) {
-    warm();
     fv_task_claim(fv_self, claimed = index_of(r));
 }
 static void execute(void) { fv_execute(fv_self, claimed); }
@@ -443,16 +455,17 @@ static void setup_r(void) {
     r = plain_remote(2);
     expect(r, EXPECT_LONG, 7);
 }
-static void others_depend(int n) {
+static void others_depend(int n, long value) {
     act(DRIVER);
     for (long i = 0; i < n; i++)
-        expect(add1_remote(r, 10 + i), EXPECT_LONG, 107);
+        expect(add1_remote(r, 10 + i), EXPECT_LONG, value);
     act(OTHER);
     while (fv_worker_step(fv_self, true))
         ;
 }
-static void one_depends(void) { others_depend(1); }
-static void three_depend(void) { others_depend(3); }
+static void one_depends(void) { others_depend(1, 107); }
+static void three_depend(void) { others_depend(3, 107); }
+static void three_want_a_long(void) { others_depend(3, -FEVER_ETYPE); }
 static void setup_r_large(void) {
     r = large_remote(2);
     expect(r, EXPECT_BIG, 2);
@@ -481,15 +494,15 @@ static void setup_r_left(void) {
 #define WORKER(name_, ...) {.name = name_, ##__VA_ARGS__}
 
 const struct scenario scenarios[] = {
-    BODY("submit: the first", .setup = host_setup, .op = submit_plain, .post = release_r),
+    BODY("submit: the first", .flags = OP_BRIEF, .setup = host_setup, .op = submit_plain, .post = release_r),
     BODY("submit: one of many", .setup = host_setup, .prepare = prepare_five, .op = submit_plain, .post = release_r),
     BODY("submit: a worker sleeps", .flags = OP_IDLE, .setup = host_setup, .op = submit_plain, .post = release_r),
-    BODY("submit: arguments in a block", .setup = host_setup, .prepare = warm, .op = submit_wide, .post = release_r),
+    BODY("submit: arguments in a block", .setup = host_setup, .op = submit_wide, .post = release_r),
     BODY("submit: depends on a sibling", .setup = host_setup, .prepare = prepare_q, .op = submit_dep_local, .post = release_rq),
-    BODY("submit: depends on the driver's", .setup = setup_s, .prepare = warm, .op = submit_dep_remote, .post = release_r, .finish = release_sr),
+    BODY("submit: depends on the driver's", .setup = setup_s, .op = submit_dep_remote, .post = release_r, .finish = release_sr),
     BODY("submit: depends on both", .setup = setup_s, .prepare = prepare_q, .op = submit_two_deps, .post = release_rq, .finish = release_sr),
     BODY("submit: refs in a block", .setup = setup_s, .prepare = prepare_q, .op = submit_tail, .post = release_rq, .finish = release_sr),
-    BODY("submit: options and after", .setup = setup_s, .prepare = warm, .op = submit_options, .post = release_r, .finish = release_sr),
+    BODY("submit: options and after", .setup = setup_s, .op = submit_options, .post = release_r, .finish = release_sr),
     BODY("submit: deque full of stale hints", .setup = setup_s, .prepare = prepare_full_deque, .op = submit_plain, .post = release_r,
          .finish = release_sr),
     BODY("submit: one slot left", .setup = host_setup, .prepare = prepare_full_slab, .op = submit_plain, .post = release_many),
@@ -497,73 +510,73 @@ const struct scenario scenarios[] = {
 
     BODY("put: inline", .setup = host_setup, .op = put_inline, .post = release_r),
     BODY("put: first of its class", .setup = host_setup, .op = create_chunk, .post = release_r),
-    BODY("put: a block", .setup = host_setup, .prepare = warm, .op = put_small, .post = release_r),
+    BODY("put: a block", .flags = OP_BRIEF, .setup = host_setup, .op = put_small, .post = release_r),
     BODY("put: an extent", .setup = host_setup, .op = create_extent, .post = release_r),
     BODY("put: contains refs", .setup = setup_object, .prepare = put_q, .op = put_nested, .post = release_rq, .finish = release_sr),
-    BODY("create", .setup = host_setup, .prepare = warm, .op = create_small, .post = release_r),
-    BODY("seal", .setup = host_setup, .prepare = prepare_open, .op = seal, .post = release_r),
+    BODY("create", .setup = host_setup, .op = create_small, .post = release_r),
+    BODY("seal", .flags = OP_SHORT, .setup = host_setup, .prepare = prepare_open, .op = seal, .post = release_r),
     BODY("abort", .setup = host_setup, .prepare = prepare_open, .op = abort_object, .post = release_r),
     BODY("promise: make", .setup = host_setup, .op = make_promise, .post = release_r),
-    BODY("promise: set", .setup = host_setup, .prepare = prepare_promise, .op = set_promise, .post = release_r),
-    BODY("promise: set, in a block", .setup = host_setup, .prepare = prepare_promise, .op = set_promise_big, .post = release_r),
-    BODY("promise: fail", .setup = host_setup, .prepare = prepare_promise, .op = fail_promise, .post = release_r),
-    BODY("promise: set the driver's", .setup = setup_promise, .op = set_remote_promise, .finish = release_sr),
+    BODY("promise: set", .setup = host_setup, .prepare = make_promise, .op = set_promise, .post = release_r),
+    BODY("promise: set, in a block", .setup = host_setup, .prepare = make_promise, .op = set_promise_big, .post = release_r),
+    BODY("promise: fail", .setup = host_setup, .prepare = make_promise, .op = fail_promise, .post = release_r),
+    BODY("promise: set the driver's", .flags = OP_SHORT, .setup = setup_promise, .op = set_remote_promise, .finish = release_sr),
 
-    BODY("retain: one's own", .setup = host_setup, .prepare = prepare_put, .op = retain_r, .post = release_r),
-    BODY("retain: another's, first", .setup = setup_object, .op = retain_s, .post = release_s, .finish = release_sr),
-    BODY("retain: another's, again", .setup = setup_object, .prepare = retain_s_once, .op = retain_s, .post = release_s, .finish = release_sr),
+    BODY("retain: one's own", .setup = host_setup, .prepare = prepare_put, .op = retain_r, .post = release_r_twice),
+    BODY("retain: another's, first", .flags = OP_BRIEF, .setup = setup_object, .op = retain_s, .post = release_s, .finish = release_sr),
+    BODY("retain: another's, again", .setup = setup_object, .prepare = retain_s_once, .op = retain_s, .post = release_s_twice, .finish = release_sr),
     BODY("release: inline, last", .setup = host_setup, .prepare = prepare_put_inline, .op = release_r),
-    BODY("release: a block, last", .setup = host_setup, .prepare = prepare_put, .op = release_r),
+    BODY("release: a block, last", .flags = OP_SHORT, .setup = host_setup, .prepare = prepare_put, .op = release_r),
     BODY("release: not the last", .setup = host_setup, .prepare = prepare_put_twice, .op = release_r, .post = release_r),
     BODY("release: an extent", .setup = host_setup, .prepare = prepare_extent, .op = release_r),
     BODY("release: a container", .setup = setup_object, .prepare = prepare_nested, .op = release_r, .finish = release_sr),
     BODY("release: held by a container", .setup = host_setup, .prepare = prepare_shared, .op = release_q, .post = release_r),
     BODY("release: not started, args in a block", .setup = host_setup, .prepare = prepare_wide, .op = release_r),
     BODY("release: not started", .setup = host_setup, .prepare = prepare_plain, .op = release_r),
-    BODY("release: done, a task", .setup = host_setup, .prepare = prepare_done_child, .op = release_r),
+    BODY("release: done, a task", .setup = host_setup, .flags = OP_HELPER, .prepare = prepare_done_child, .op = release_r),
     BODY("release: another's, not the last", .setup = setup_object, .prepare = retain_s_twice, .op = release_s, .post = release_s,
          .finish = release_sr),
-    BODY("release: another's, our last", .setup = setup_object, .prepare = retain_s_once, .op = release_s, .finish = release_sr),
-    BODY("release: another's, the last of all", .setup = setup_object, .prepare = retain_s_once, .staged = driver_releases_s, .op = release_s),
+    BODY("release: another's, our last", .flags = OP_BRIEF, .setup = setup_object, .prepare = retain_s_once, .op = release_s, .finish = release_sr),
+    BODY("release: another's, the last of all", .flags = OP_SHORT, .setup = setup_object, .prepare = retain_s_once, .staged = driver_releases_s, .op = release_s),
     BODY("release: another's extent, the last", .setup = setup_extent, .prepare = retain_s_once, .staged = driver_releases_s, .op = release_s),
 
-    BODY("get: done", .setup = host_setup, .prepare = prepare_done_child, .op = get_r, .post = release_r),
-    BODY("get: run in place", .setup = host_setup, .prepare = prepare_child, .op = get_r, .post = release_r),
-    BODY("take: run in place", .setup = host_setup, .prepare = prepare_child, .op = take_r),
+    BODY("get: done", .setup = host_setup, .flags = OP_HELPER, .prepare = prepare_done_child, .op = get_r, .post = release_r),
+    BODY("get: run in place", .flags = OP_HELPER, .setup = host_setup, .prepare = prepare_child, .op = get_r, .post = release_r),
+    BODY("take: run in place", .flags = OP_HELPER, .setup = host_setup, .prepare = prepare_child, .op = take_r),
     BODY("wait: own child, until timeout", .setup = host_setup, .prepare = prepare_plain, .op = wait_r, .post = release_r),
     BODY("wait: runs elsewhere, until timeout", .setup = setup_s_running, .op = wait_s, .before = execute_s, .finish = release_sr),
     BODY("wait: for two", .setup = setup_s_running, .prepare = prepare_plain, .op = wait_rs, .post = release_r, .before = execute_s,
          .finish = release_sr),
     BODY("announce a wait", .setup = setup_s_running, .op = announce_s, .before = execute_s, .finish = release_sr),
 
-    WORKER("step: one task", .setup = setup_one, .prepare = warm, .op = step),
-    WORKER("step: a batch of ten", .setup = setup_ten, .prepare = warm, .op = step),
-    WORKER("step: duplicate hints", .setup = setup_duplicates, .prepare = warm, .op = step),
-    WORKER("step: stale hint", .setup = setup_stale, .prepare = warm, .op = step, .finish = release_sr),
-    WORKER("step: steal from a deque", .setup = setup_steal, .prepare = warm, .op = step),
-    WORKER("step: result in a block", .setup = setup_large, .prepare = warm, .op = step),
-    WORKER("step: arguments in a block", .setup = setup_wide, .prepare = warm, .op = step),
-    WORKER("step: result is a ref", .setup = setup_nest, .prepare = warm, .op = step),
-    WORKER("step: fails", .setup = setup_failing, .prepare = warm, .op = step),
-    WORKER("step: member of a group", .setup = setup_group, .prepare = warm, .op = step, .finish = finish_group),
-    WORKER("step: failing member of a group", .setup = setup_group_failing, .prepare = warm, .op = step, .finish = finish_group),
-    WORKER("step: detached", .setup = setup_detached, .prepare = warm, .op = step),
-    WORKER("step: detached, result in a block", .setup = setup_detached_large, .prepare = warm, .op = step),
-    WORKER("step: detached, with a dependency", .setup = setup_detached_dep, .prepare = warm, .op = step, .finish = release_sr),
-    WORKER("step: time limit and retries", .setup = setup_options, .prepare = warm, .op = step),
-    WORKER("depend: it is done", .setup = setup_dep_done, .prepare = warm, .op = step, .finish = release_sr),
-    WORKER("depend: it has failed", .setup = setup_dep_failed, .prepare = warm, .op = step, .finish = release_sr),
-    WORKER("depend: first to wait", .setup = setup_dep_open, .prepare = warm, .op = step, .before = execute_s, .finish = release_sr),
-    WORKER("depend: third to wait", .setup = setup_dep_further, .prepare = warm, .op = step, .before = execute_s, .finish = release_sr),
-    WORKER("depend: list in a block", .setup = setup_dep_tail, .prepare = warm, .op = step, .before = execute_s, .finish = finish_tail),
-    WORKER("depend: on a second one", .setup = setup_dep_again, .prepare = warm, .op = step, .before = execute_s, .finish = finish_tail),
+    WORKER("step: one task", .flags = OP_BRIEF, .setup = setup_one, .op = step),
+    WORKER("step: a batch of ten", .setup = setup_ten, .op = step),
+    WORKER("step: duplicate hints", .flags = OP_SHORT, .setup = setup_duplicates, .op = step),
+    WORKER("step: stale hint", .setup = setup_stale, .op = step, .finish = release_sr),
+    WORKER("step: steal from a deque", .setup = setup_steal, .op = step),
+    WORKER("step: result in a block", .setup = setup_large, .op = step),
+    WORKER("step: arguments in a block", .setup = setup_wide, .op = step),
+    WORKER("step: result is a ref", .setup = setup_nest, .op = step),
+    WORKER("step: fails", .setup = setup_failing, .op = step),
+    WORKER("step: member of a group", .setup = setup_group, .op = step, .finish = finish_group),
+    WORKER("step: failing member of a group", .setup = setup_group_failing, .op = step, .finish = finish_group),
+    WORKER("step: detached", .setup = setup_detached, .op = step),
+    WORKER("step: detached, result in a block", .setup = setup_detached_large, .op = step),
+    WORKER("step: detached, with a dependency", .setup = setup_detached_dep, .op = step, .finish = release_sr),
+    WORKER("step: time limit and retries", .setup = setup_options, .op = step),
+    WORKER("depend: it is done", .setup = setup_dep_done, .op = step, .finish = release_sr),
+    WORKER("depend: it has failed", .setup = setup_dep_failed, .op = step, .finish = release_sr),
+    WORKER("depend: first to wait", .flags = OP_BRIEF, .setup = setup_dep_open, .op = step, .before = execute_s, .finish = release_sr),
+    WORKER("depend: third to wait", .flags = OP_SHORT, .setup = setup_dep_further, .op = step, .before = execute_s, .finish = release_sr),
+    WORKER("depend: list in a block", .setup = setup_dep_tail, .op = step, .before = execute_s, .finish = finish_tail),
+    WORKER("depend: on a second one", .setup = setup_dep_again, .op = step, .before = execute_s, .finish = finish_tail),
 
     WORKER("complete: held", .setup = setup_r, .prepare = claim_r, .op = execute),
-    WORKER("complete: somebody sleeps on it", .flags = OP_PARKED, .setup = setup_r, .prepare = claim_r, .op = execute),
-    WORKER("complete: one depends", .setup = setup_r, .prepare = claim_r, .staged = one_depends, .op = execute),
-    WORKER("complete: three depend", .setup = setup_r, .prepare = claim_r, .staged = three_depend, .op = execute),
-    WORKER("complete: a block, three would", .setup = setup_r_large, .prepare = claim_r, .staged = three_depend, .op = execute),
+    WORKER("complete: somebody sleeps on it", .flags = OP_PARKED | OP_SHORT, .setup = setup_r, .prepare = claim_r, .op = execute),
+    WORKER("complete: one depends", .flags = OP_BRIEF, .setup = setup_r, .prepare = claim_r, .staged = one_depends, .op = execute),
+    WORKER("complete: three depend", .flags = OP_SHORT, .setup = setup_r, .prepare = claim_r, .staged = three_depend, .op = execute),
+    WORKER("complete: a block, three would", .setup = setup_r_large, .prepare = claim_r, .staged = three_want_a_long, .op = execute),
     WORKER("complete: shared", .setup = setup_r_shared, .prepare = claim_r, .op = execute),
-    WORKER("complete: shared and left", .setup = setup_r_left, .prepare = claim_r, .staged = other_lets_go, .op = execute),
+    WORKER("complete: shared and left", .flags = OP_SHORT, .setup = setup_r_left, .prepare = claim_r, .staged = other_lets_go, .op = execute),
 };
 const unsigned n_scenarios = sizeof scenarios / sizeof scenarios[0];

@@ -26,6 +26,9 @@ void expect(fever_ref ref, enum expectation_kind kind, long value);
 
 #define OP_PARKED 1u /* a process sleeps on the first expectation while op goes on: it must wake */
 #define OP_IDLE   2u /* worker OTHER sleeps for want of work */
+#define OP_HELPER 4u /* whoever repeats the body needs another worker at his side */
+#define OP_SHORT  8u /* in the short run, too */
+#define OP_BRIEF  16u /* in the short run of what is compiled without optimisation, too */
 
 /* In this order, and as whom:
  *   setup    DRIVER, before the victim is forked
@@ -52,6 +55,10 @@ extern const struct scenario scenarios[];
 extern const unsigned        n_scenarios;
 extern const struct scenario *scenario; /* the current one */
 
+/* DRIVER: before setup, after finish; VICTIM: before prepare. */
+void begin_all(void);
+void end_all(void);
+void warm_up(void);
 /* A fresh task for the driver, with another body number each. */
 void submit_another(void);
 /* One that a third worker dies of. */

@@ -10,6 +10,9 @@
 
 struct fv_self roles_self[ROLES];
 
+extern struct fever_def *__start_fever_defs[] __attribute__((weak, visibility("hidden")));
+extern struct fever_def *__stop_fever_defs[] __attribute__((weak, visibility("hidden")));
+
 #define MUST(x) \
     do { \
         if (!(x)) { \
