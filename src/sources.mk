@@ -20,7 +20,7 @@ noinst_LTLIBRARIES += libfever_core.la
 libfever_core_la_SOURCES = $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(CORE_SOURCES) \
                            $(RUN_SOURCES) $(API_SOURCES)
 libfever_core_la_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL
-libfever_core_la_LIBADD  = $(LIBURING_LIBS) $(HWLOC_LIBS)
+libfever_core_la_LIBADD  = $(LIBURING_LIBS) $(HWLOC_LIBS) -lm
 
 # The library that users link; only the names in libfever.map leave it.
 lib_LTLIBRARIES += libfever.la

@@ -18,8 +18,8 @@ LONG_TESTS    = test/model/run-models
 TSAN_TESTS    = test/t_base test/t_tsan
 
 # Crash harness: the whole library once more, so that both what gcc makes with and without optimisation is stepped through.
-C_TESTS    += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm
-LONG_TESTS += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm
+C_TESTS    += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death
+LONG_TESTS += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death
 CRASH_KILL_SOURCES = test/crash/kill.c test/crash/ops.c test/crash/roles.c test/crash/hold_roles.c test/crash/stepper.c \
                      $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(RUN_SOURCES) $(API_SOURCES) \
                      src/core/group.c src/core/sweep.c src/core/task.c src/core/validate.c

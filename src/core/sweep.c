@@ -381,9 +381,9 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
             if (fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == dead)
                 retry_or_fail(self, i, dead, why, blamed);
-            else if (fv_state_is_complete(fv_truth_state(t)) && (t & (FV_HELD | FV_SHARED)) == FV_SHARED && count_of(i) == 0 &&
-                     !(fv_load_relaxed_8(&fv_task(i)->x) & (FV_X_REFS | FV_X_ADOPTED)))
-                fv_task_free(self, i, t); /* the dead let go last, or completed it after the last had let go: it was to free it */
+            else if (fv_state_is_complete(fv_truth_state(t)) && !(t & (FV_HELD | FV_DEPS)) &&
+                     !(fv_load_relaxed_8(&fv_task(i)->x) & (FV_X_REFS | FV_X_ADOPTED | FV_X_GROUP)))
+                fv_task_free(self, i, t); /* nobody holds it: the dead was to free it */
         }
     sweep_slab(self, dead);
     sweep_holds(self, dead);

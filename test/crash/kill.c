@@ -5,12 +5,13 @@
  *   kill     the victim dies k instructions into the operation.  Sweep; a successor and another worker run all there is.
  *   pause    it stops there.  Another's death is swept, the others run all there is, the driver takes its results
  *            and uses the slots again; then the victim goes on to its end.  Every body has run at most once.
+ *   late     as before, but in the end it does not go on: it is killed.
  *   twice    it dies, and so does its successor, k instructions into its first step after the sweep.
  *
  * Then each result must be there and right, nothing may be READY, running or asleep, and the validator must find an empty segment.
  * A point that hangs is ended by an alarm and fails.
  *
- * Usage: kill [-a(ll)] [-l kill|pause|twice] [-o words of a scenario's name] [-k only] [-m stop after so many failures]
+ * Usage: kill [-a(ll)] [-l kill|pause|late|twice] [-o words of a scenario's name] [-k only] [-m stop after so many failures]
  */
 #include <errno.h>
 #include <sched.h>
@@ -32,8 +33,8 @@
 
 #define POINT_SECONDS 20
 
-enum layer { KILL, PAUSE, TWICE, N_LAYERS };
-static const char *const layer_text[N_LAYERS] = {"kill", "pause", "kill twice"};
+enum layer { KILL, PAUSE, LATE, TWICE, N_LAYERS };
+static const char *const layer_text[N_LAYERS] = {"kill", "pause", "late kill", "kill twice"};
 
 static enum layer layer;
 static int        bad; /* of this point */
@@ -271,7 +272,7 @@ static void at_rest(unsigned most_runs) {
         scenario->finish();
     act(DRIVER);
     end_all();
-    run_all(true, layer != PAUSE);
+    run_all(true, layer == KILL || layer == TWICE);
     for (unsigned i = 0; i < 64; i++)
         if (shared->runs[i] > most_runs)
             WRONG("body %u has begun %u times", i, shared->runs[i]);
@@ -325,7 +326,7 @@ static int point(long k, long k2) {
     act(DRIVER);
     begin_all();
     scenario->setup();
-    if (layer == PAUSE) { /* something for the third to die of */
+    if (layer == PAUSE || layer == LATE) { /* something for the third to die of */
         fever_ref t = submit_for_third();
         fv_task_claim(act(THIRD), fv_ref_index(t.id));
         act(DRIVER);
@@ -348,7 +349,7 @@ static int point(long k, long k2) {
         scenario->staged();
     advance(&v, k, layer != TWICE);
 
-    if (layer == PAUSE) {
+    if (layer == PAUSE || layer == LATE) {
         if (!v.ended) {
             sweep(THIRD, SIGKILL, 0);
             if (scenario->before != NULL)
@@ -364,17 +365,22 @@ static int point(long k, long k2) {
                 scenario->before();
             sweep(THIRD, SIGKILL, 0);
         }
-        int status = stepper_finish(&v);
-        if (status != 0)
-            WRONG("the victim ended with status %#x", (unsigned)status);
-        sweep(VICTIM, 0, v.pid);
+        if (layer == PAUSE) {
+            int status = stepper_finish(&v);
+            if (status != 0)
+                WRONG("the victim ended with status %#x", (unsigned)status);
+            sweep(VICTIM, 0, v.pid);
+        } else {
+            stepper_kill(&v);
+            sweep(VICTIM, SIGKILL, v.pid);
+        }
         if (sleeper != 0 && scenario->flags & OP_PARKED) {
             run_all(true, false);
             await_end(sleeper, "the waiter");
             in_use = false;
         }
         run_all(true, false);
-        at_rest(1);
+        at_rest(layer == PAUSE ? 1 : 2);
         return bad != 0;
     }
 
@@ -513,7 +519,9 @@ int main(int argc, char **argv) {
     for (int c; (c = getopt(argc, argv, "al:o:k:m:")) != -1;)
         switch (c) {
         case 'l':
-            layers = strcmp(optarg, "kill") == 0 ? 1u << KILL : strcmp(optarg, "pause") == 0 ? 1u << PAUSE : 1u << TWICE;
+            layers = strcmp(optarg, "kill") == 0 ? 1u << KILL : strcmp(optarg, "pause") == 0 ? 1u << PAUSE
+                     : strcmp(optarg, "late") == 0                                        ? 1u << LATE
+                                                                                          : 1u << TWICE;
             break;
         case 'o':
             words = optarg;
@@ -553,7 +561,8 @@ int main(int argc, char **argv) {
             scenario = &scenarios[i];
             if (!all ? !(scenario->flags & IN_SHORT_RUN) : layer == TWICE && !(scenario->flags & OP_BRIEF))
                 continue;
-            if (strstr(scenario->name, words) == NULL || (layer != KILL && scenario->flags & OP_IDLE))
+            if (strstr(scenario->name, words) == NULL || (layer != KILL && scenario->flags & OP_IDLE) ||
+                (layer == LATE && scenario->flags & OP_HELPER))
                 continue;
             run_scenario();
         }
