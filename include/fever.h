@@ -506,6 +506,7 @@ FEVER_API int fever_promise_fail(fever_ref ref, int app_code, const char *text);
 #define FEVER_DEF_REENTRANT 1u  /* may be run in place by the task that awaits it */
 #define FEVER_DEF_MAY_REFS  2u  /* arguments may contain refs inside structs */
 #define FEVER_DEF_FOR       4u  /* a chunk of a parallel loop */
+#define FEVER_DEF_ALIGNED   8u  /* arguments need more than 8 bytes of alignment */
 #define FEVER_NOT_A_REF     0xFFFFu
 
 struct fever_def {
@@ -907,12 +908,13 @@ FEVER_API void fever_register_defs(struct fever_def **begin, struct fever_def **
 #define FEVER_OFFS_11(S, a, ...) FEVER_OFF_(S, a), FEVER_OFFS_10(S, __VA_ARGS__)
 #define FEVER_OFFS_12(S, a, ...) FEVER_OFF_(S, a), FEVER_OFFS_11(S, __VA_ARGS__)
 
+#define FEVER_ALIGNED_(name_) (_Alignof(struct fever_args_##name_) > 8 ? FEVER_DEF_ALIGNED : 0u)
 #define FEVER_HAS_ARGS_(...) (FEVER_COUNT(__VA_ARGS__) != 0)
 
 #define FEVER_DEFINE_(F, RBYTES, RTYPE, name_, ...) \
     static const uint16_t fever_offs_##name_[] = {FEVER_OFFSETS_(fever_args_##name_, ##__VA_ARGS__)}; \
     static struct fever_def fever_def_##name_ = { \
-        .magic = FEVER_DEF_MAGIC, .flags = (F) FEVER_EACH(FEVER_P_MAYREF, ##__VA_ARGS__), .name = #name_, .file = __FILE__, \
+        .magic = FEVER_DEF_MAGIC, .flags = (F) | FEVER_ALIGNED_(name_) FEVER_EACH(FEVER_P_MAYREF, ##__VA_ARGS__), .name = #name_, .file = __FILE__, \
         .line = __LINE__, .args_bytes = FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof(struct fever_args_##name_) : 0, \
         .result_bytes = (RBYTES), .result_type = (RTYPE), .n_params = FEVER_COUNT(__VA_ARGS__), .has_refs = 0 FEVER_EACH(FEVER_P_ISREF, ##__VA_ARGS__), \
         .ref_offsets = fever_offs_##name_, .run = fever_run_##name_}; \
@@ -1037,7 +1039,7 @@ FEVER_API void fever_register_defs(struct fever_def **begin, struct fever_def **
     } \
     static const uint16_t fever_offs_##name_[] = {FEVER_OFFSETS_(fever_args_##name_, ##__VA_ARGS__)}; \
     static struct fever_def fever_def_##name_ = { \
-        .magic = FEVER_DEF_MAGIC, .flags = FEVER_DEF_FOR FEVER_EACH(FEVER_P_MAYREF, ##__VA_ARGS__), .name = #name_, \
+        .magic = FEVER_DEF_MAGIC, .flags = FEVER_DEF_FOR | FEVER_ALIGNED_(name_) FEVER_EACH(FEVER_P_MAYREF, ##__VA_ARGS__), .name = #name_, \
         .file = __FILE__, .line = __LINE__, .args_bytes = sizeof(struct fever_args_##name_), \
         .n_params = FEVER_COUNT(__VA_ARGS__), .has_refs = 0 FEVER_EACH(FEVER_P_ISREF, ##__VA_ARGS__), .ref_offsets = fever_offs_##name_, .run = fever_run_##name_}; \
     static struct fever_def *const fever_defp_##name_ __attribute__((used, section("fever_defs"))) = &fever_def_##name_; \

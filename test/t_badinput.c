@@ -334,9 +334,10 @@ static void in_handler(int sig)
         atomic_fetch_add(&served, 1);
     } else if (rc == -FEVER_ESIGNAL) {
         atomic_fetch_add(&refused, 1);
-        if (fever_init(NULL) != -FEVER_ESIGNAL && fever_init(NULL) != -FEVER_EINIT)
+        int init = fever_init(NULL), down = fever_shutdown();
+        if (init != -FEVER_ESIGNAL && init != -FEVER_EINIT && init != -FEVER_ECONTEXT)
             atomic_fetch_add(&wrong, 1);
-        if (fever_get(pending, &v) >= 0 || fever_shutdown() != -FEVER_ESIGNAL)
+        if (fever_get(pending, &v) >= 0 || (down != -FEVER_ESIGNAL && down != -FEVER_ECONTEXT))
             atomic_fetch_add(&wrong, 1);
     } else if (rc != -FEVER_ENOTINIT && rc != -FEVER_ENOSLOTS) {
         atomic_fetch_add(&wrong, 1);

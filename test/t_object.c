@@ -238,13 +238,13 @@ static void test_nested(void)
     fever_put(&a, sizeof a, &at);
     fever_ref first = at;
     int rc = 0;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 60000; i++) {
         fever_ref up;
         rc |= fever_put_with(&at, sizeof at, &at, 1, &up);
         rc |= fever_release(at);
         at = up;
     }
-    TAP_IS(rc, 0, "20,000 nested in each other");
+    TAP_IS(rc, 0, "60,000 nested in each other");
     TAP_IS(fever_get(first, &v), 0, "the innermost lives");
     TAP_IS(fever_release(at), 0, "release the outermost");
     TAP_IS(fever_get(first, &v), -FEVER_ESTALE, "the innermost is gone");

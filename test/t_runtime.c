@@ -310,6 +310,21 @@ static void test_idle(void)
     rt_shutdown();
 }
 
+static void test_warm(void)
+{
+    unsetenv("FEVER_STORE_WARM");
+    rt_init(.workers = 1, .store_bytes = 256 << 20, .store_warm = 64 << 20);
+    TAP_IS(take(add_remote(1, 2)), 3, "a task while the store is warmed");
+    double end = rt_now() + RT_LONG;
+    while (fv_load_relaxed_32(&fv_map.seg->backed_chunks) < 16 && rt_now() < end)
+        rt_nap();
+    TAP_OK(fv_load_relaxed_32(&fv_map.seg->backed_chunks) >= 16, "chunks are backed ahead of need");
+    pid_t group = fv_rt.supervisor_pid;
+    TAP_IS(fever_shutdown(), 0, "shutdown on the way");
+    TAP_IS(rt_group_ends(group, RT_LONG), 0, "the helper ends, too"); /* idle priority: on a busy machine a little later */
+    setenv("FEVER_STORE_WARM", "0", 1);
+}
+
 /* ------------------------------------------------------------------------------------------------ stdio */
 
 static int count(const char *text, const char *word)
@@ -512,6 +527,7 @@ int main(void)
     test_processes();
     test_hook();
     test_idle();
+    test_warm();
     test_user_fork();
     return tap_done();
 }

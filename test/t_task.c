@@ -52,6 +52,9 @@ FEVER_TASK(long, sum_s100k, (s100k, x), (int, more))
     return sum;
 }
 FEVER_TASK(colour, echo_colour, (colour, x)) { return x; }
+typedef int v4 __attribute__((vector_size(16)));
+FEVER_TASK(v4, echo_vector, (v4, x)) { return x + 1; }
+FEVER_TASK(v4, add_vector, (fever_ref, r), (v4, x)) { v4 y = {0}; fever_get(r, &y); return x + y; }
 FEVER_TASK(double _Complex, echo_complex, (double _Complex, x)) { return x; }
 
 #define ECHO_STRUCT(T) \
@@ -95,6 +98,12 @@ static void test_values(void)
     double _Complex z = 0;
     TAP_IS(fever_take(echo_complex_remote(1.0 + 2.0 * __extension__ 1.0i), &z), 0, "complex");
     TAP_OK(__real__ z == 1.0 && __imag__ z == 2.0, "comes back");
+
+    v4 a = {1, 2, 3, 4}, b = {0};
+    fever_ref first = echo_vector_remote(a);
+    TAP_IS(fever_take(add_vector_remote(first, a), &b), 0, "vectors: 16 bytes of alignment");
+    TAP_OK(b[0] == 3 && b[3] == 9, "come back");
+    fever_release(first);
 
     fever_ref r = no_result_remote(0);
     TAP_IS(fever_wait_one(r, RT_LONG), 0, "no result: wait_one");

@@ -105,13 +105,16 @@ static void *uses_others_group(void *arg)
                               fever_group_progress(others, &n, &n) != -FEVER_ECONTEXT || fever_group_close(others) != -FEVER_ECONTEXT);
 }
 
+static struct fever_group *left_open[16];
+static atomic_int n_left_open;
 static void *leaves_group_open(void *arg)
 {
-    struct fever_group *g;
+    struct fever_group *g = NULL;
     (void)arg;
     long bad = fever_group_open(&g) != 0;
     for (int i = 0; i < 100; i++)
         bad += nothing_group(g) != 0;
+    left_open[atomic_fetch_add(&n_left_open, 1)] = g;
     return (void *)(intptr_t)bad;
 }
 
@@ -193,6 +196,10 @@ int main(void)
     TAP_IS(rt_validate(), 0, "the books are right");
     rt_balanced(0);
     rt_shutdown();
+    bad = 0;
+    for (int i = 0; i < n_left_open; i++)
+        bad += fever_group_close(left_open[i]) != -FEVER_ENOTINIT;
+    TAP_IS(bad, 0, "groups of a runtime that has ended");
 
     /* more threads than process slots */
     rt_init(.workers = 1, .max_spares = 1, .process_slots = 16);

@@ -149,7 +149,7 @@ int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_
         return 0;
     int rc = 0;
     if (self->is_worker)
-        fv_worker_block(self, fv_ref_make(index, gen));
+        fv_worker_block(self, fv_ref_make(index, gen), FV_BLOCKED_ON_ONE);
     else
         fv_note_wait(self, FV_WAIT_GET, fv_ref_make(index, gen));
     if (self->n_refs != 0)
@@ -410,10 +410,11 @@ int fever_wait(const fever_ref *refs, size_t n, size_t num_returns, double timeo
         if (!blocked) {
             blocked = true;
             if (self->is_worker)
-                fv_worker_block(self, refs[first].id);
+                fv_worker_block(self, refs[first].id, FV_BLOCKED_ON_SOME);
             else
                 fv_note_wait(self, FV_WAIT_GET, refs[first].id);
         }
+        fv_store_relaxed_64(&self->proc->wait_ref, refs[first].id);
         if (self->is_worker && fv_load_acquire_32(&self->proc->spare_denied)) {
             rc = -FEVER_EDEPTH;
             break;

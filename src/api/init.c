@@ -66,7 +66,7 @@ static int number_defs(void) {
             (*d)->id = id++;
             bool may_refs = (*d)->result_bytes >= 8 && ((*d)->result_type == 16 || (*d)->result_type == 255);
             bool plain = (*d)->args_bytes <= FV_INLINE_ARGS && (*d)->result_bytes <= FV_INLINE_RESULT && (*d)->has_refs == 0 &&
-                         !((*d)->flags & FEVER_DEF_MAY_REFS) && !may_refs;
+                         !((*d)->flags & (FEVER_DEF_MAY_REFS | FEVER_DEF_ALIGNED)) && !may_refs;
             (*d)->flags = plain ? (*d)->flags | FV_DEF_PLAIN : (*d)->flags & ~FV_DEF_PLAIN;
         }
     return (int)id;
@@ -115,8 +115,14 @@ static void in_forked_child(void) {
         return;
     forked_from = getppid();
     fv_epoch = 0;
-    fv_self = free_selves = NULL; /* it may start a runtime of its own: nothing of the parent's is left */
+    for (uint32_t s = 0; fv_in_user_process && s < FV_MAX_PROCS; s++)
+        if (fv_homes[s] != NULL) {
+            struct fv_self *self = fv_homes[s];
+            fv_self_fini(self);
+            free(self);
+        }
     memset(fv_homes, 0, sizeof fv_homes);
+    fv_self = free_selves = NULL; /* it may start a runtime of its own: nothing of the parent's is left */
     pthread_mutex_init(&lock, NULL);
     has_lock = false;
 }
@@ -262,22 +268,26 @@ static int above_stdio(int fd) {
     return rc;
 }
 
+static int start_error(void) {
+    uint32_t e = fv_map.seg->start_error;
+    return e == ENOSPC ? -FEVER_ENOROOM : -(int)e;
+}
+
 static int wait_until_up(void) {
     struct fv_segment *s = fv_map.seg;
     for (uint64_t begin = fv_now_ns();;) {
         uint32_t seen = fv_load_acquire_32(&s->ready_bell);
         if (fv_load_acquire_32(&s->state) == FV_UP)
             break;
-        uint32_t gave_up = fv_load_acquire_32(&s->start_error);
-        if (gave_up != 0)
-            return gave_up == ENOSPC ? -FEVER_ENOROOM : -(int)gave_up;
+        if (fv_load_acquire_32(&s->start_error) != 0)
+            return start_error();
         if (seen == 0)
             fv_futex_wait(&s->ready_bell, 0, 100000000);
         if (fv_now_ns() - begin > 10000000000ull)
             return -FEVER_ERUNTIME;
         if (fv_load_acquire_32(&s->state) == FV_STARTING &&
             fv_map.procs[FV_SUPERVISOR].pid != 0 && !fv_process_alive((pid_t)fv_map.procs[FV_SUPERVISOR].pid, 0))
-            return -EAGAIN; /* it gave up: no process could be forked */
+            return fv_load_acquire_32(&s->start_error) != 0 ? start_error() : -EAGAIN; /* it gave up: no process could be forked */
     }
     fv_rt.supervisor_pid = (pid_t)s->supervisor_pid;
     fv_rt.supervisor_fd = above_stdio(fv_pidfd_open(fv_rt.supervisor_pid));
@@ -334,6 +344,12 @@ static int init_locked(const struct fever_options *user) {
     fv_rt.driver_start = fv_process_starttime(fv_rt.driver_pid);
     fv_rt.n_workers = o->inline_tasks ? 0 : (uint32_t)o->workers;
     fv_rt.n_worker_slots = o->inline_tasks ? 0 : fv_rt.n_workers + (uint32_t)o->max_spares;
+    uint64_t most = FV_MAX(limits.shm_total, limits.mem_available);
+    if (o->store_bytes > most) { /* its tables alone would cost too much */
+        fv_warn("a store of %.1f GiB cannot be had: at most %.1f GiB of shared memory are there", (double)o->store_bytes / (1 << 30),
+                (double)most / (1 << 30));
+        return -FEVER_ENOROOM;
+    }
     struct fv_segment_plan plan = {.n_procs = FV_MAX(o->process_slots, fv_rt.n_worker_slots + 2), .slab = 1024};
     plan.n_procs = FV_MIN(plan.n_procs, FV_MAX_PROCS - 1);
     if (fv_rt.n_worker_slots + 2 > plan.n_procs) {

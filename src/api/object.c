@@ -64,7 +64,8 @@ int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t
         return fv_leave(self, rc);
     struct fv_task *task = fv_task(index);
     if (bytes <= FV_INLINE_RESULT && n_refs == 0) {
-        memcpy(task->result, data, bytes);
+        if (bytes != 0)
+            memcpy(task->result, data, bytes);
         task->result_bytes = (uint32_t)bytes;
     } else {
         uint64_t offset = fv_home_alloc(self, index, gen, total);
@@ -198,7 +199,8 @@ int fever_promise_set(fever_ref ref, const void *data, size_t bytes) {
         return fv_leave(self, rc);
     struct fv_task *task = fv_task(index);
     if (bytes <= FV_INLINE_RESULT) {
-        memcpy(task->result, data, bytes);
+        if (bytes != 0)
+            memcpy(task->result, data, bytes);
         task->result_bytes = (uint32_t)bytes;
     } else {
         uint64_t offset = fv_home_alloc(self, index, fv_ref_gen(ref.id), bytes);

@@ -71,7 +71,7 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
     if (FV_UNLIKELY(bytes != def->args_bytes || (bytes != 0 && args == NULL)))
         return bytes != def->args_bytes ? -FEVER_EINVAL : -FEVER_ENULL;
     struct fv_submission s = {.def = (uint16_t)def->id, .x = x, .flags = flags, .args = args, .arg_bytes = (uint32_t)bytes,
-                              .max_retries = -1, .group = group, .group_index = group_index};
+                              .max_retries = -1, .aligned = def->flags & FEVER_DEF_ALIGNED, .group = group, .group_index = group_index};
     struct refs          r = {.id = r.few};
     if (FV_UNLIKELY(options != NULL)) {
         if (o->struct_bytes != sizeof *o || !(o->timeout_s >= 0) || isinf(o->timeout_s) || o->max_retries < FEVER_NO_RETRY ||
@@ -85,7 +85,7 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
         if (rc < 0)
             return rc;
         s.refs = r.id, s.n_refs = r.n, s.n_deps = r.n_deps;
-        s.inline_refs = r.inline_only && bytes <= FV_INLINE_ARGS;
+        s.inline_refs = r.inline_only && bytes <= FV_INLINE_ARGS && !s.aligned;
     }
     int      rc;
     uint64_t spin_until = 0;

@@ -236,6 +236,7 @@ static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t inde
             for (uint32_t i = 0; i < n; i++)
                 fv_unhold_later(self, refs[i]);
             x &= ~FV_X_REFS;
+            fv_and_8(&task->x, (uint8_t)~FV_X_REFS); /* as in drop_args() */
         }
         if (FV_LIKELY(!(t & (FV_SHARED | FV_DEPS)) && !(x & (FV_X_REFS | FV_X_ARGS_BLOCK | FV_X_NESTED | FV_X_FAILURE)))) {
             /* nobody else knows it, at most one block hangs on it: no need to be seen DYING.  Killed between the two: complete

@@ -39,6 +39,9 @@ struct fv_self {
     /* slots whose holds are to be dropped: a worklist instead of recursion */
     uint64_t            *drop;
     uint32_t             n_drop, room_drop;
+    uint32_t            *dying;       /* slots that died while another was being freed */
+    uint32_t             n_dying, room_dying;
+    bool                 finishing;
     /* groups opened by this thread, by number - 1 */
     struct fever_group **group;
     uint32_t             n_groups;

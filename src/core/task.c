@@ -38,6 +38,7 @@ void fv_self_fini(struct fv_self *self) {
     fv_heap_fini(&self->heap);
     free(self->home);
     free(self->drop);
+    free(self->dying);
     free(self->own);
     for (uint32_t i = 0; i < self->n_groups; i++)
         if (self->group[i] != NULL)
@@ -129,6 +130,9 @@ static void drop_args(struct fv_self *self, uint32_t index, struct fv_home_slot 
     self->n_refs--;
     for (uint32_t i = 0; i < n; i++)
         fv_unhold_later(self, refs[i]);
+    /* From now on whoever lets go last frees the slot.  ORDER share (seq_cst): REFS off before we look at the count; the last
+     * holder takes the count to 0 before it looks at REFS, in fv_shared_release(). */
+    fv_and_8(&fv_task(index)->x, (uint8_t)~FV_X_REFS);
 }
 
 /* Looks at one own slot; true when it is FREE (afterwards). */
@@ -224,7 +228,7 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
     task->result_bytes = 0;
     h->extra = 0;
     bool tail = s->n_refs != 0 && !s->inline_refs;
-    if (FV_LIKELY(s->arg_bytes <= FV_INLINE_ARGS && !tail)) {
+    if (FV_LIKELY(s->arg_bytes <= FV_INLINE_ARGS && !tail && !s->aligned)) {
         if (s->arg_bytes == FV_INLINE_ARGS)
             memcpy(task->args, s->args, FV_INLINE_ARGS);
         else if (s->arg_bytes != 0)
@@ -582,7 +586,7 @@ bool fv_task_announce_wait(struct fv_self *self, uint32_t index, uint32_t gen) {
     }
 }
 
-void fv_task_finish_dying(struct fv_self *self, uint32_t index) {
+static void finish_one(struct fv_self *self, uint32_t index) {
     struct fv_task *task = fv_task(index);
     uint64_t t = fv_load_relaxed_64(&task->truth), n;
     uint32_t gen = fv_truth_gen(t);
@@ -610,6 +614,30 @@ void fv_task_finish_dying(struct fv_self *self, uint32_t index) {
     fv_store_release_64(&task->truth, fv_truth(gen, 0, 0, 0, FV_FREE));
     if (self->slot == index >> fv_map.shift && !self->is_inline)
         self->cursor = index & fv_map.mask; /* warm: use it next */
+}
+
+/* What it holds may die of that, and so on: a worklist, since nesting has no limit.  Killed on the way: all of them are DYING by
+ * the dead, which the sweep finishes. */
+void fv_task_finish_dying(struct fv_self *self, uint32_t index) {
+    if (self->finishing) {
+        if (self->n_dying == self->room_dying) {
+            uint32_t  room = self->room_dying ? self->room_dying * 2 : 64;
+            uint32_t *p = realloc(self->dying, room * sizeof *p);
+            if (p == NULL) {
+                finish_one(self, index);
+                return;
+            }
+            self->dying = p;
+            self->room_dying = room;
+        }
+        self->dying[self->n_dying++] = index;
+        return;
+    }
+    self->finishing = true;
+    finish_one(self, index);
+    while (FV_UNLIKELY(self->n_dying > 0))
+        finish_one(self, self->dying[--self->n_dying]);
+    self->finishing = false;
 }
 
 bool fv_task_free(struct fv_self *self, uint32_t index, uint64_t t) {

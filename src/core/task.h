@@ -40,6 +40,7 @@ struct fv_submission {
     uint32_t        arg_bytes;
     const uint64_t *refs;
     uint32_t        n_refs, n_deps;
+    bool            aligned;     /* the arguments need more than the slot's 8 bytes of alignment */
     bool            inline_refs; /* the refs are exactly the definition's parameters: no tail needed */
     uint64_t        timeout_ns;
     int             max_retries; /* -1: default */

@@ -55,7 +55,8 @@ void fv_own_remove(struct fv_self *self, uint64_t id);
 /* Finds and runs one task; false when there is none.  deep: also what others have in their batches. */
 bool fv_worker_step(struct fv_self *self, bool deep);
 /* A body waits: lets a spare stand in, and takes that back.  -FEVER_EDEPTH when there is none to be had. */
-void fv_worker_block(struct fv_self *self, uint64_t ref);
+enum { FV_BLOCKED_ON_ONE = 1, FV_BLOCKED_ON_SOME }; /* on this ref alone: once it is complete the wait is over */
+void fv_worker_block(struct fv_self *self, uint64_t ref, uint32_t how);
 void fv_worker_unblock(struct fv_self *self);
 
 #endif

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +224,11 @@ __attribute__((noreturn)) static void end(bool farewell) {
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
         if (child[s].pid != 0)
             waitpid(child[s].pid, NULL, 0);
+    if (helper > 0) { /* at idle priority it would take long to die on a busy machine */
+        struct sched_param none = {0};
+        kill(helper, SIGKILL);
+        sched_setscheduler(helper, SCHED_OTHER, &none);
+    }
     kill_descendants();
     fv_store_release_32(&fv_map.seg->state, FV_GONE);
     _exit(0);

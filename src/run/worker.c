@@ -154,12 +154,23 @@ static void note_wait(struct fv_proc *p, unsigned reason, uint64_t ref) {
     fv_store_relaxed_32(&p->wait_reason, reason);
 }
 
+/* Is it blocked still?  Not if what it waits for is there: it will run again, and a stand-in that took one more task, and
+ * blocked in that, would need a stand-in of its own. */
+static bool is_blocked(struct fv_proc *patron) {
+    uint32_t how = fv_load_acquire_32(&patron->blocked), index = 0;
+    uint64_t t = 0;
+    if (how != FV_BLOCKED_ON_ONE)
+        return how != 0;
+    int rc = fv_ref_check(fv_load_relaxed_64(&patron->wait_ref), &index, &t);
+    return rc == 0 && !fv_state_is_complete(fv_truth_state(t));
+}
+
 /* A spare whose patron goes on again: stands by until it is called. */
 static void stand_by(struct fv_self *self) {
     struct fv_proc *p = self->proc;
     for (;;) {
         uint32_t patron = fv_load_acquire_32(&p->patron);
-        if (patron != 0 && fv_load_acquire_32(&fv_proc(patron - 1)->blocked))
+        if (patron != 0 && is_blocked(fv_proc(patron - 1)))
             break;
         fv_store_release_32(&p->patron, 0);
         uint32_t seen = fv_bell_read(p);
@@ -181,7 +192,7 @@ static bool should_stand_by(struct fv_self *self) {
     if (p->role != FV_ROLE_SPARE)
         return false;
     uint32_t patron = fv_load_acquire_32(&p->patron);
-    return patron == 0 || !fv_load_acquire_32(&fv_proc(patron - 1)->blocked);
+    return patron == 0 || !is_blocked(fv_proc(patron - 1));
 }
 
 /* Puts hints to what is READY in the own slab and was lost on the way: a process does so before it sleeps. */
@@ -239,12 +250,12 @@ static void loop(struct fv_self *self) {
 
 /* ------------------------------------------------------------------------------------------------ blocking in a body */
 
-void fv_worker_block(struct fv_self *self, uint64_t ref) {
+void fv_worker_block(struct fv_self *self, uint64_t ref, uint32_t how) {
     struct fv_proc    *p = self->proc;
     struct fv_segment *s = fv_map.seg;
     fv_store_relaxed_32(&p->spare_denied, 0);
     note_wait(p, FV_WAIT_GET, ref);
-    fv_store_release_32(&p->blocked, 1);
+    fv_store_release_32(&p->blocked, how);
     for (uint32_t w = 0; w < (s->n_procs + 63) / 64; w++)
         for (uint64_t b = fv_load_relaxed_64(&s->spares[w]); b != 0; b &= b - 1) {
             uint32_t q = w * 64 + (uint32_t)__builtin_ctzll(b);

@@ -146,6 +146,13 @@ int fv_segment_attach_ro(int fd, struct fv_map *map, char *why, size_t why_bytes
         munmap(s, (size_t)st.st_size);
         return -FEVER_EINVAL;
     }
+    uint64_t offset[] = {s->off_procs, s->off_hot, s->off_cold, s->off_rings, s->off_holds, s->off_chunks, s->off_backed, s->off_data};
+    for (size_t i = 0; i < FV_COUNT_OF(offset); i++)
+        if (offset[i] > s->bytes) {
+            snprintf(why, why_bytes, "a damaged segment");
+            munmap(s, (size_t)st.st_size);
+            return -FEVER_EINVAL;
+        }
     memset(map, 0, sizeof *map);
     set_map(map, (char *)s, fd);
     return 0;
