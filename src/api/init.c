@@ -345,7 +345,7 @@ static int init_locked(const struct fever_options *user) {
     fv_rt.n_workers = o->inline_tasks ? 0 : (uint32_t)o->workers;
     fv_rt.n_worker_slots = o->inline_tasks ? 0 : fv_rt.n_workers + (uint32_t)o->max_spares;
     uint64_t most = FV_MAX(limits.shm_total, limits.mem_available);
-    if (o->store_bytes > most) { /* its tables alone would cost too much */
+    if (o->store_bytes / 16 > most) { /* the size is a limit, but its tables alone would cost too much */
         fv_warn("a store of %.1f GiB cannot be had: at most %.1f GiB of shared memory are there", (double)o->store_bytes / (1 << 30),
                 (double)most / (1 << 30));
         return -FEVER_ENOROOM;

@@ -70,6 +70,8 @@ int fever_map_raw(const struct fever_def *def, const void *in, size_t in_bytes, 
         return -FEVER_ENULL;
     if (in_bytes != def->args_bytes || out_bytes != def->result_bytes || n > SIZE_MAX / FV_MAX(in_bytes + out_bytes, 1))
         return -FEVER_EINVAL;
+    if (def->has_refs != 0 || def->result_type == 16)
+        return -FEVER_EINVAL; /* items are plain values: nobody would await or hold their refs */
     fever_ref           data, results;
     void               *from, *to;
     struct fever_group *g;

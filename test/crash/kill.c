@@ -11,7 +11,7 @@
  * Then each result must be there and right, nothing may be READY, running or asleep, and the validator must find an empty segment.
  * A point that hangs is ended by an alarm and fails.
  *
- * Usage: kill [-a(ll)] [-l kill|pause|late|twice] [-o words of a scenario's name] [-k only] [-m stop after so many failures]
+ * Usage: kill [-a(ll)] [-l kill|pause|late|twice] [-o words of a scenario's name] [-k only] [-m stop after so many failures] [-t seconds for a point]
  */
 #include <errno.h>
 #include <sched.h>
@@ -31,7 +31,7 @@
 #include "test/tap.h"
 #include "run/runtime.h"
 
-#define POINT_SECONDS 20
+static unsigned point_seconds = 20;
 
 enum layer { KILL, PAUSE, LATE, TWICE, N_LAYERS };
 static const char *const layer_text[N_LAYERS] = {"kill", "pause", "late kill", "kill twice"};
@@ -91,6 +91,13 @@ static void check(unsigned i) {
             if (word[k] != expected[i].value * 1000 + k)
                 v = -1;
         break;
+    case EXPECT_BYTES:
+        rc = fever_view_raw(ref, (const void **)&word, &bytes, 0);
+        v = rc == 0 && bytes >= 25 * sizeof(long) ? expected[i].value : -1;
+        for (long k = 0; rc == 0 && k < 25; k++)
+            if (word[k] != expected[i].value + k)
+                v = -1;
+        break;
     case EXPECT_REF:
         rc = fever_get_for(ref, &inner, 0);
         if (rc == 0)
@@ -120,8 +127,8 @@ static void collect(bool all) {
             continue;
         act(expected[i].role);
         if (is_complete(expected[i].ref)) {
-            if (expected[i].kind == EXPECT_REF && !all)
-                continue; /* what it refers to may be on its way */
+            if (!all && (expected[i].kind == EXPECT_REF || expected[i].kind == EXPECT_BYTES))
+                continue; /* what it refers to may be on its way; is to be kept till the end */
             check(i);
         } else if (all) {
             uint64_t t = fv_load_acquire_64(&fv_task(fv_ref_index(expected[i].ref.id))->truth);
@@ -321,7 +328,7 @@ static void advance(struct stepper *s, long k, bool counted) {
 static int point(long k, long k2) {
     struct stepper v;
     pid_t          sleeper = 0;
-    alarm(POINT_SECONDS);
+    alarm(point_seconds);
     roles_format();
     act(DRIVER);
     begin_all();
@@ -369,16 +376,24 @@ static int point(long k, long k2) {
             int status = stepper_finish(&v);
             if (status != 0)
                 WRONG("the victim ended with status %#x", (unsigned)status);
+            if (sleeper != 0) { /* without the bells that a sweep rings */
+                run_all(true, false);
+                await_end(sleeper, "the waiter");
+            }
             sweep(VICTIM, 0, v.pid);
         } else {
             stepper_kill(&v);
             sweep(VICTIM, SIGKILL, v.pid);
+            if (sleeper != 0) {
+                run_all(true, false);
+                await_end(sleeper, "the waiter");
+            }
         }
-        if (sleeper != 0 && scenario->flags & OP_PARKED) {
-            run_all(true, false);
-            await_end(sleeper, "the waiter");
-            in_use = false;
-        }
+        in_use = false;
+        run_all(true, false);
+        collect(false);
+        act(DRIVER);
+        submit_another();
         run_all(true, false);
         at_rest(layer == PAUSE ? 1 : 2);
         return bad != 0;
@@ -516,7 +531,7 @@ int main(int argc, char **argv) {
     bool        all = getenv("FEVER_TEST_LONG") != NULL;
     unsigned    layers = all ? (1u << N_LAYERS) - 1 : SHORT_RUN_LAYERS;
     const char *words = "";
-    for (int c; (c = getopt(argc, argv, "al:o:k:m:")) != -1;)
+    for (int c; (c = getopt(argc, argv, "al:o:k:m:t:")) != -1;)
         switch (c) {
         case 'l':
             layers = strcmp(optarg, "kill") == 0 ? 1u << KILL : strcmp(optarg, "pause") == 0 ? 1u << PAUSE
@@ -532,6 +547,9 @@ int main(int argc, char **argv) {
             break;
         case 'm':
             most_failures = atoi(optarg);
+            break;
+        case 't':
+            point_seconds = (unsigned)atoi(optarg);
             break;
         case 'a':
             all = true;

@@ -127,9 +127,19 @@ static struct words words_of(long x) {
 }
 
 void submit_another(void) {
-    static long next = 40;
+    static long next = 40, round;
+    fever_ref   ref;
     for (int i = 0; i < 4; i++, next++)
         expect(plain_remote(next), EXPECT_LONG, 3 * next + 1);
+    for (int n = 0; n < 3; n++, round++) {
+        long *word = NULL; /* three to a chunk: blocks that were just freed are used again */
+        if (fever_create(20000, &word, &ref) != 0)
+            continue;
+        for (long i = 0; i < 25; i++)
+            word[i] = 1000 * round + i;
+        fever_seal(ref);
+        expect(ref, EXPECT_BYTES, 1000 * round);
+    }
 }
 
 fever_ref submit_for_third(void) {
@@ -191,16 +201,16 @@ static void prepare_full_deque(void) {
     if (fv_self->slot == VICTIM)
         fill_deque();
 }
-static fever_ref many[16];
+static fever_ref many[ROLES_SLAB];
 static int       n_many;
 static void prepare_full_slab(void) { /* all but one are complete and held */
-    for (n_many = 0; n_many < 16; n_many++)
+    for (n_many = 0; n_many < ROLES_SLAB; n_many++)
         if (fever_put(data, 8, &many[n_many]) < 0)
             break;
     fever_release(many[--n_many]);
 }
 static void prepare_no_slot(void) {
-    for (n_many = 0; n_many < 16; n_many++)
+    for (n_many = 0; n_many < ROLES_SLAB; n_many++)
         if (fever_put(data, 8, &many[n_many]) < 0)
             break;
 }
@@ -296,6 +306,27 @@ static void driver_releases_s(void) {
     act(DRIVER);
     fever_release(s);
     s = FEVER_NULL_REF;
+}
+/* the driver has let go, another holds it */
+static void setup_held_by_other(void) {
+    long *word = NULL;
+    host_setup();
+    if (fever_create(20000, &word, &s) != 0)
+        return;
+    for (long i = 0; i < 25; i++)
+        word[i] = 5000 + i;
+    fever_seal(s);
+    act(OTHER);
+    fever_retain(s);
+    expect(s, EXPECT_BYTES, 5000);
+    act(DRIVER);
+    fever_release(s);
+}
+static void setup_third_of_chunk(void) {
+    void *at = NULL;
+    fever_create_raw(20000, &at, &s);
+    fever_seal(s);
+    host_setup();
 }
 static void setup_extent(void) {
     void *at = NULL;
@@ -490,6 +521,12 @@ static void setup_r_left(void) {
     fever_release(r);
 }
 
+static void let_go_of_r(void) {
+    act(DRIVER);
+    fever_release(r);
+}
+static void setup_r_only(void) { r = plain_remote(2); }
+
 #define BODY(name_, ...)   {.name = name_, .in_body = true, ##__VA_ARGS__}
 #define WORKER(name_, ...) {.name = name_, ##__VA_ARGS__}
 
@@ -525,6 +562,7 @@ const struct scenario scenarios[] = {
     BODY("retain: one's own", .setup = host_setup, .prepare = prepare_put, .op = retain_r, .post = release_r_twice),
     BODY("retain: another's, first", .flags = OP_BRIEF, .setup = setup_object, .op = retain_s, .post = release_s, .finish = release_sr),
     BODY("retain: another's, again", .setup = setup_object, .prepare = retain_s_once, .op = retain_s, .post = release_s_twice, .finish = release_sr),
+    BODY("retain: another's, which its home let go", .setup = setup_held_by_other, .op = retain_s, .post = release_s),
     BODY("release: inline, last", .setup = host_setup, .prepare = prepare_put_inline, .op = release_r),
     BODY("release: a block, last", .flags = OP_SHORT, .setup = host_setup, .prepare = prepare_put, .op = release_r),
     BODY("release: not the last", .setup = host_setup, .prepare = prepare_put_twice, .op = release_r, .post = release_r),
@@ -538,6 +576,8 @@ const struct scenario scenarios[] = {
          .finish = release_sr),
     BODY("release: another's, our last", .flags = OP_BRIEF, .setup = setup_object, .prepare = retain_s_once, .op = release_s, .finish = release_sr),
     BODY("release: another's, the last of all", .flags = OP_SHORT, .setup = setup_object, .prepare = retain_s_once, .staged = driver_releases_s, .op = release_s),
+    BODY("release: another's, its block is wanted", .setup = setup_third_of_chunk, .prepare = retain_s_once, .staged = driver_releases_s,
+         .op = release_s),
     BODY("release: another's extent, the last", .setup = setup_extent, .prepare = retain_s_once, .staged = driver_releases_s, .op = release_s),
 
     BODY("get: done", .setup = host_setup, .flags = OP_HELPER, .prepare = prepare_done_child, .op = get_r, .post = release_r),
@@ -550,6 +590,7 @@ const struct scenario scenarios[] = {
     BODY("announce a wait", .setup = setup_s_running, .op = announce_s, .before = execute_s, .finish = release_sr),
 
     WORKER("step: one task", .flags = OP_BRIEF, .setup = setup_one, .op = step),
+    WORKER("step: somebody sleeps on it", .flags = OP_PARKED, .setup = setup_one, .op = step),
     WORKER("step: a batch of ten", .setup = setup_ten, .op = step),
     WORKER("step: duplicate hints", .flags = OP_SHORT, .setup = setup_duplicates, .op = step),
     WORKER("step: stale hint", .setup = setup_stale, .op = step, .finish = release_sr),
@@ -573,6 +614,7 @@ const struct scenario scenarios[] = {
 
     WORKER("complete: held", .setup = setup_r, .prepare = claim_r, .op = execute),
     WORKER("complete: somebody sleeps on it", .flags = OP_PARKED | OP_SHORT, .setup = setup_r, .prepare = claim_r, .op = execute),
+    WORKER("complete: let go meanwhile", .setup = setup_r_only, .prepare = claim_r, .op = execute, .before = let_go_of_r),
     WORKER("complete: one depends", .flags = OP_BRIEF, .setup = setup_r, .prepare = claim_r, .staged = one_depends, .op = execute),
     WORKER("complete: three depend", .flags = OP_SHORT, .setup = setup_r, .prepare = claim_r, .staged = three_depend, .op = execute),
     WORKER("complete: a block, three would", .setup = setup_r_large, .prepare = claim_r, .staged = three_want_a_long, .op = execute),

@@ -10,6 +10,8 @@
 
 enum { SUPERVISOR, VICTIM, OTHER, DRIVER, THIRD, ROLES }; /* process slots, too */
 
+#define ROLES_SLAB 32 /* task slots of each */
+
 extern struct fv_self roles_self[ROLES];
 
 void roles_format(void);
