@@ -18,8 +18,9 @@ LONG_TESTS    = test/model/run-models
 TSAN_TESTS    = test/t_base test/t_tsan
 
 # Crash harness: the whole library once more, so that both what gcc makes with and without optimisation is stepped through.
-C_TESTS    += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death
-LONG_TESTS += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death
+C_TESTS    += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death test/crash/t_nth
+LONG_TESTS += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death test/mutants/run
+SCRIPT_TESTS += test/mutants/run
 CRASH_KILL_SOURCES = test/crash/kill.c test/crash/ops.c test/crash/roles.c test/crash/hold_roles.c test/crash/stepper.c \
                      $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(RUN_SOURCES) $(API_SOURCES) \
                      src/core/group.c src/core/sweep.c src/core/task.c src/core/validate.c
@@ -31,6 +32,11 @@ test_crash_kill_O2_SOURCES  = $(CRASH_KILL_SOURCES)
 test_crash_kill_O2_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL
 test_crash_kill_O2_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now
 test_crash_kill_O2_LDADD    = $(LIBURING_LIBS) $(HWLOC_LIBS) -lm
+# the calls of the library that can be made to fail
+test_crash_t_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fork,--wrap=mmap,--wrap=mprotect,--wrap=madvise,--wrap=ftruncate,--wrap=fallocate \
+                           -Wl,--wrap=fchmod,--wrap=shm_open,--wrap=memfd_create,--wrap=eventfd,--wrap=signalfd,--wrap=socket \
+                           -Wl,--wrap=bind,--wrap=listen,--wrap=io_uring_queue_init,--wrap=pthread_key_create,--wrap=sigaltstack \
+                           -Wl,--wrap=calloc,--wrap=malloc,--wrap=realloc,--wrap=fv_pidfd_open
 $(test_crash_kill_O0_OBJECTS): CFLAGS = -g -O0
 $(test_crash_kill_O2_OBJECTS): CFLAGS = -g -O2
 

@@ -138,6 +138,12 @@ static void collect(bool all) {
     }
 }
 
+static void all_complete(void) {
+    for (unsigned i = 0; i < n_expected; i++)
+        if (!expected[i].met && !is_complete(expected[i].ref))
+            WRONG("expectation %u is not complete, and nobody has died", i);
+}
+
 /* ------------------------------------------------------------------------------------------------ going on */
 
 static void run_all(bool other, bool victim) {
@@ -376,10 +382,11 @@ static int point(long k, long k2) {
             int status = stepper_finish(&v);
             if (status != 0)
                 WRONG("the victim ended with status %#x", (unsigned)status);
-            if (sleeper != 0) { /* without the bells that a sweep rings */
-                run_all(true, false);
+            /* without what its sweep finds out, and the bells that it rings */
+            run_all(true, false);
+            if (sleeper != 0)
                 await_end(sleeper, "the waiter");
-            }
+            all_complete();
             sweep(VICTIM, 0, v.pid);
         } else {
             stepper_kill(&v);
@@ -514,7 +521,10 @@ static void pin_here(void) { /* tracer and victim take turns: on one CPU that is
             }
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED true
 #else
 #define SANITIZED false

@@ -1,7 +1,12 @@
 /* ops.c: see ops.h. */
 #include "test/crash/ops.h"
 
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "test/crash/roles.h"
 #include "test/crash/stepper.h"
@@ -159,6 +164,12 @@ static uint32_t index_of(fever_ref ref) { return fv_ref_index(ref.id); }
 static void host_setup(void) { expect(host_remote(1), EXPECT_LONG, 4); }
 
 static void release_r(void) { fever_release(r); }
+static void check_r(void) { /* who has run it meanwhile has got the right arguments */
+    long v = 0;
+    if (fever_get_for(r, &v, 0) == 0 && v != 7)
+        ran(63), ran(63), ran(63);
+    fever_release(r);
+}
 static void release_r_twice(void) {
     fever_release(r);
     fever_release(r);
@@ -527,14 +538,48 @@ static void let_go_of_r(void) {
 }
 static void setup_r_only(void) { r = plain_remote(2); }
 
+/* --- a bell: THIRD goes to sleep while the victim rings it; the supervisor's bell tells how often a sweep rang all */
+static uint32_t bell_of_third, bell_of_all;
+static pid_t    asleep;
+static void setup_bell(void) {
+    bell_of_third = fv_bell_read(fv_proc(THIRD));
+    bell_of_all = fv_bell_read(fv_proc(SUPERVISOR));
+    host_setup();
+}
+static void ring_third(void) { fv_bell_ring(fv_proc(THIRD)); }
+static void go_to_sleep(void) {
+    uint32_t seen = bell_of_third + fv_bell_read(fv_proc(SUPERVISOR)) - bell_of_all; /* if nobody else has rung it */
+    if ((asleep = fork()) == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        fv_bell_wait(fv_proc(THIRD), seen, -1);
+        _exit(0);
+    }
+    while (fv_bell_read(fv_proc(THIRD)) == seen && !fv_load_acquire_32(&fv_proc(THIRD)->parked))
+        sched_yield();
+    usleep(500);
+}
+static void third_wakes(void) {
+    for (int ms = 0; fv_load_acquire_32(&fv_proc(THIRD)->parked); ms++) {
+        if (ms == 1000) {
+            ran(63), ran(63), ran(63); /* it sleeps on */
+            return;
+        }
+        usleep(1000);
+    }
+}
+static void finish_bell(void) {
+    kill(asleep, SIGKILL);
+    waitpid(asleep, NULL, 0);
+}
+
 #define BODY(name_, ...)   {.name = name_, .in_body = true, ##__VA_ARGS__}
 #define WORKER(name_, ...) {.name = name_, ##__VA_ARGS__}
 
 const struct scenario scenarios[] = {
-    BODY("submit: the first", .flags = OP_BRIEF, .setup = host_setup, .op = submit_plain, .post = release_r),
+    BODY("submit: the first", .flags = OP_BRIEF, .setup = host_setup, .op = submit_plain, .post = check_r),
     BODY("submit: one of many", .setup = host_setup, .prepare = prepare_five, .op = submit_plain, .post = release_r),
     BODY("submit: a worker sleeps", .flags = OP_IDLE, .setup = host_setup, .op = submit_plain, .post = release_r),
-    BODY("submit: arguments in a block", .setup = host_setup, .op = submit_wide, .post = release_r),
+    BODY("submit: arguments in a block", .setup = host_setup, .op = submit_wide, .post = check_r),
     BODY("submit: depends on a sibling", .setup = host_setup, .prepare = prepare_q, .op = submit_dep_local, .post = release_rq),
     BODY("submit: depends on the driver's", .setup = setup_s, .op = submit_dep_remote, .post = release_r, .finish = release_sr),
     BODY("submit: depends on both", .setup = setup_s, .prepare = prepare_q, .op = submit_two_deps, .post = release_rq, .finish = release_sr),
@@ -620,5 +665,8 @@ const struct scenario scenarios[] = {
     WORKER("complete: a block, three would", .setup = setup_r_large, .prepare = claim_r, .staged = three_want_a_long, .op = execute),
     WORKER("complete: shared", .setup = setup_r_shared, .prepare = claim_r, .op = execute),
     WORKER("complete: shared and left", .flags = OP_SHORT, .setup = setup_r_left, .prepare = claim_r, .staged = other_lets_go, .op = execute),
+
+    BODY("ring: somebody goes to sleep meanwhile", .setup = setup_bell, .op = ring_third, .post = third_wakes, .before = go_to_sleep,
+         .finish = finish_bell),
 };
 const unsigned n_scenarios = sizeof scenarios / sizeof scenarios[0];

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "run/fast.h"
 
 struct fv_self roles_self[ROLES];
 
@@ -67,6 +68,11 @@ void roles_format(void) {
     for (struct fever_def **d = __start_fever_defs; d < __stop_fever_defs; d++) {
         fv_defs[id] = *d;
         (*d)->id = id++;
+        /* as fever_init() finds out: small ones go the short way, through run/fast.h */
+        bool may_refs = (*d)->result_bytes >= 8 && ((*d)->result_type == 16 || (*d)->result_type == 255);
+        if ((*d)->args_bytes <= FV_INLINE_ARGS && (*d)->result_bytes <= FV_INLINE_RESULT && (*d)->has_refs == 0 &&
+            !((*d)->flags & (FEVER_DEF_MAY_REFS | FEVER_DEF_ALIGNED)) && !may_refs)
+            (*d)->flags |= FV_DEF_PLAIN;
     }
     for (unsigned r = 0; r < ROLES; r++)
         roles_open(r);

@@ -18,7 +18,7 @@ static bool armed; /* in a victim */
 
 extern const char stepper_end[];
 
-__attribute__((noinline, noclone)) void stepper_stepped(void (*op)(void)) {
+__attribute__((noinline)) void stepper_stepped(void (*op)(void)) {
     if (!armed) {
         op();
         return;
