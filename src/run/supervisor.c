@@ -433,9 +433,13 @@ void fv_supervisor_main(void) {
     seg->is_poll = strcmp(fv_loop_name(loop), "poll") == 0;
     if (!seg->need_fence)
         fv_membarrier_register();
-    fv_loop_add(loop, driver_fd, POLLIN, on_driver, NULL);
-    fv_loop_add(loop, signal_fd, POLLIN, on_child, NULL);
-    fv_loop_add(loop, fv_rt.bell_fd, POLLIN, on_bell, NULL);
+    rc = fv_loop_add(loop, driver_fd, POLLIN, on_driver, NULL);
+    if (rc == 0)
+        rc = fv_loop_add(loop, signal_fd, POLLIN, on_child, NULL);
+    if (rc == 0)
+        rc = fv_loop_add(loop, fv_rt.bell_fd, POLLIN, on_bell, NULL);
+    if (rc < 0) /* deaf to one of these it would not end, or not reap */
+        give_up(rc);
     if (listen_fd >= 0)
         fv_loop_add(loop, listen_fd, POLLIN, on_control, NULL);
     uint32_t n = 0;

@@ -369,6 +369,8 @@ static int point(long k, long k2) {
                 scenario->before();
             run_all(true, false);
             collect(false);
+            if (scenario->again != NULL)
+                scenario->again();
             act(DRIVER);
             submit_another();
             run_all(true, false);
@@ -382,6 +384,8 @@ static int point(long k, long k2) {
             int status = stepper_finish(&v);
             if (status != 0)
                 WRONG("the victim ended with status %#x", (unsigned)status);
+            if (scenario->then != NULL)
+                scenario->then();
             /* without what its sweep finds out, and the bells that it rings */
             run_all(true, false);
             if (sleeper != 0)
@@ -391,6 +395,8 @@ static int point(long k, long k2) {
         } else {
             stepper_kill(&v);
             sweep(VICTIM, SIGKILL, v.pid);
+            if (scenario->then != NULL)
+                scenario->then();
             if (sleeper != 0) {
                 run_all(true, false);
                 await_end(sleeper, "the waiter");

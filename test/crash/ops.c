@@ -507,6 +507,31 @@ static void others_depend(int n, long value) {
 }
 static void one_depends(void) { others_depend(1, 107); }
 static void three_depend(void) { others_depend(3, 107); }
+/* tasks with dependents, in the slots that have just become free */
+static uint32_t used_again[4];
+static int      n_used_again;
+static void use_slots_again(void) {
+    act(DRIVER);
+    fv_self->cursor = index_of(r) & fv_map.mask; /* r's first, if it is free */
+    for (long i = 0; i < 4; i++) {
+        fever_ref x = plain_remote(20 + i);
+        used_again[n_used_again++] = index_of(x);
+        fv_task_claim(act(OTHER), index_of(x));
+        act(DRIVER);
+        expect(add1_remote(x, 24 + i), EXPECT_LONG, 3 * (20 + i) + 1 + 100);
+        fever_release(x);
+    }
+    act(OTHER);
+    while (fv_worker_step(fv_self, true))
+        ;
+}
+static void execute_used_again(void) {
+    act(OTHER);
+    while (fv_worker_step(fv_self, true)) /* who was told too early waits once more */
+        ;
+    while (n_used_again > 0)
+        fv_execute(fv_self, used_again[--n_used_again]);
+}
 static void three_want_a_long(void) { others_depend(3, -FEVER_ETYPE); }
 static void setup_r_large(void) {
     r = large_remote(2);
@@ -662,6 +687,8 @@ const struct scenario scenarios[] = {
     WORKER("complete: let go meanwhile", .setup = setup_r_only, .prepare = claim_r, .op = execute, .before = let_go_of_r),
     WORKER("complete: one depends", .flags = OP_BRIEF, .setup = setup_r, .prepare = claim_r, .staged = one_depends, .op = execute),
     WORKER("complete: three depend", .flags = OP_SHORT, .setup = setup_r, .prepare = claim_r, .staged = three_depend, .op = execute),
+    WORKER("complete: three depend, slots used again", .setup = setup_r, .prepare = claim_r, .staged = three_depend, .op = execute,
+           .again = use_slots_again, .then = execute_used_again),
     WORKER("complete: a block, three would", .setup = setup_r_large, .prepare = claim_r, .staged = three_want_a_long, .op = execute),
     WORKER("complete: shared", .setup = setup_r_shared, .prepare = claim_r, .op = execute),
     WORKER("complete: shared and left", .flags = OP_SHORT, .setup = setup_r_left, .prepare = claim_r, .staged = other_lets_go, .op = execute),

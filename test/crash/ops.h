@@ -37,6 +37,8 @@ void expect(fever_ref ref, enum expectation_kind kind, long value);
  *   op       VICTIM, stepped through
  *   post     VICTIM, if it is still alive; and whoever repeats the body
  *   before   after the death, or while the victim stands still: before the others go on
+ *   again    as before, after all that could go on has: uses slots again, in the layers that stop the victim
+ *   then     what ends that, once the victim has gone on, or is dead
  *   finish   DRIVER, when all is at rest: lets go of what setup made
  */
 struct scenario {
@@ -49,6 +51,8 @@ struct scenario {
     void (*op)(void);
     void (*post)(void);
     void (*before)(void);
+    void (*again)(void);
+    void (*then)(void);
     void (*finish)(void);
 };
 extern const struct scenario scenarios[];
