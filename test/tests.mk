@@ -40,14 +40,6 @@ test_crash_t_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fork,--wrap=mmap,--wrap=mpro
 $(test_crash_kill_O0_OBJECTS): CFLAGS = -g -O0
 $(test_crash_kill_O2_OBJECTS): CFLAGS = -g -O2
 
-# The library's calls of libc, led through the test, which lets one after the other fail.
-C_TESTS += test/crash/t_syscalls
-test_crash_t_syscalls_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fork -Wl,--wrap=mmap -Wl,--wrap=mprotect -Wl,--wrap=ftruncate \
-                                -Wl,--wrap=fallocate -Wl,--wrap=fchmod -Wl,--wrap=shm_open -Wl,--wrap=memfd_create \
-                                -Wl,--wrap=eventfd -Wl,--wrap=signalfd -Wl,--wrap=syscall -Wl,--wrap=socket -Wl,--wrap=bind \
-                                -Wl,--wrap=listen -Wl,--wrap=open -Wl,--wrap=fopen -Wl,--wrap=opendir -Wl,--wrap=statvfs \
-                                -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=pthread_key_create \
-                                -Wl,--wrap=sigaltstack -Wl,--wrap=io_uring_queue_init
 
 check_PROGRAMS += $(C_TESTS) $(TEST_HELPERS)
 TESTS = $(SCRIPT_TESTS) $(C_TESTS)

@@ -110,6 +110,8 @@ int fv_segment_format(int fd, const struct fv_segment_plan *plan) {
         }
         if (ro == MAP_FAILED || mmap(view, s.bytes, PROT_READ, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
             int e = errno;
+            if (ro != MAP_FAILED)
+                munmap(view, s.bytes);
             munmap(base, s.bytes);
             return -e;
         }
