@@ -88,12 +88,12 @@ static size_t band_of(double times)
 static void draw_mark(FILE *f, int kind, double x, double y)
 {
     static const char *const shapes[] = {
-        "<path class='k0' d='M%.1f,%.1f m0,-4.5 l4.5,8 h-9 z'/>\n",
-        "<path class='k1' d='M%.1f,%.1f m-3.5,-3.5 h7 v7 h-7 z'/>\n",
-        "<path class='k2' d='M%.1f,%.1f m-3.5,-3.5 l7,7 m0,-7 l-7,7'/>\n",
-        "<path class='k3' d='M%.1f,%.1f m0,-5 l5,5 l-5,5 l-5,-5 z'/>\n",
+        "m0,-4.5 l4.5,8 h-9 z",
+        "m-3.5,-3.5 h7 v7 h-7 z",
+        "m-3.5,-3.5 l7,7 m0,-7 l-7,7",
+        "m0,-5 l5,5 l-5,5 l-5,-5 z",
     };
-    fprintf(f, shapes[kind & 3], x, y);
+    fprintf(f, "<path class='k%d' d='M%.1f,%.1f %s'/>\n", kind & 3, x, y, shapes[kind & 3]);
 }
 
 static void draw_sweep(FILE *f, const struct plot *plot)

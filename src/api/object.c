@@ -76,7 +76,7 @@ int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t
         task->result[1] = bytes;
         task->x = FV_X_RESULT_BLOCK;
         if (FV_UNLIKELY(n_refs != 0)) {
-            uint64_t *tail = (uint64_t *)((char *)fv_at(offset) + head);
+            uint64_t *tail = fv_at(offset + head);
             memset(tail, 0, 8 + 8 * n_refs);
             tail[0] = n_refs;
             task->x = FV_X_RESULT_BLOCK | FV_X_NESTED;

@@ -113,7 +113,7 @@ uint64_t *fv_task_nested(uint32_t index, uint64_t truth, uint64_t *n_out) {
     const struct fv_span *s = (const struct fv_span *)t->result;
     if (s->offset == 0 || !fv_arena_owned(s->offset, index, fv_truth_gen(truth)))
         return NULL;
-    uint64_t *tail = (uint64_t *)((char *)fv_at(s->offset) + ((s->bytes + 7) & ~7ull));
+    uint64_t *tail = fv_at(s->offset + ((s->bytes + 7) & ~7ull));
     *n_out = tail[0];
     return tail + 1;
 }
@@ -243,7 +243,7 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
         span->offset = offset;
         span->bytes = bytes;
         memcpy(fv_at(offset), s->args, s->arg_bytes);
-        struct fv_args_tail *tl = (struct fv_args_tail *)((char *)fv_at(offset) + head);
+        struct fv_args_tail *tl = fv_at(offset + head);
         tl->n_refs = s->n_refs;
         tl->n_deps = s->n_deps;
         if (s->n_refs != 0)

@@ -83,7 +83,7 @@ static inline const void *fv_task_result(const struct fv_task *t, uint64_t *byte
     return t->result;
 }
 static inline struct fv_args_tail *fv_args_tail(const struct fv_task *t) { /* of an arguments block */
-    return (struct fv_args_tail *)((char *)fv_at(((const struct fv_span *)t->args)->offset) + ((t->arg_bytes + 7u) & ~7u));
+    return fv_at(((const struct fv_span *)t->args)->offset + ((t->arg_bytes + 7ull) & ~7ull));
 }
 /* Refs in the arguments: *refs_out is filled with up to 3 for inline ones, or points to the tail. */
 uint32_t fv_task_refs(uint32_t index, uint64_t inline_out[3], const uint64_t **refs_out, uint32_t *n_deps_out);

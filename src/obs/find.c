@@ -67,7 +67,7 @@ static int receive_descriptor(int fd) {
     while ((n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
         ;
     if (n < 0)
-        return errno == EAGAIN || errno == EWOULDBLOCK ? -ETIMEDOUT : -errno;
+        return errno == EAGAIN ? -ETIMEDOUT : -errno;
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     if (c == NULL || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(sizeof(int)))
         return -EACCES; /* closed without a word: we are not the right user */

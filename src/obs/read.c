@@ -59,10 +59,10 @@ int fv_obs_open(int fd, struct fv_obs *o, char *why, size_t why_bytes) {
         fv_obs_close(o);
         return -FEVER_EINVAL;
     }
-    o->procs = (const struct fv_proc *)(o->map.base + o->head->off_procs);
-    o->hot = (const struct fv_task *)(o->map.base + o->head->off_hot);
-    o->cold = (const struct fv_task_cold *)(o->map.base + o->head->off_cold);
-    o->chunks = (const uint64_t *)(o->map.base + o->head->off_chunks);
+    o->procs = (const void *)(o->map.base + o->head->off_procs);
+    o->hot = (const void *)(o->map.base + o->head->off_hot);
+    o->cold = (const void *)(o->map.base + o->head->off_cold);
+    o->chunks = (const void *)(o->map.base + o->head->off_chunks);
     return 0;
 }
 

@@ -20,7 +20,7 @@
 #include "run/event_backend.h"
 
 #define MOST_ENTRIES 64 /* more would count against RLIMIT_MEMLOCK before Linux 5.12 and again since 6.14 */
-#define NO_WATCH     UINT64_MAX
+#define NO_WATCH     LIBURING_UDATA_TIMEOUT /* completions that are nobody's: liburing marks its own timeouts so, too */
 
 struct uring_state {
     struct io_uring ring;
@@ -169,7 +169,7 @@ static void take_cqe(struct fv_loop *loop, struct uring_state *s, uint64_t key, 
     uint32_t stamp = (uint32_t)(key >> 32);
     struct fv_watch *w;
 
-    if (key == NO_WATCH || key == LIBURING_UDATA_TIMEOUT || fd < 0 || fd >= loop->n_watches)
+    if (key == NO_WATCH || fd < 0 || fd >= loop->n_watches)
         return;
     w = &loop->watches[fd];
     if (w->fn == NULL || !w->armed || w->stamp != stamp)

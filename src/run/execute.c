@@ -79,7 +79,7 @@ static int keep_refs(struct fv_self *self, uint32_t index, const void *result, u
     if (offset == 0)
         return -FEVER_ESTOREFULL;
     memcpy(fv_at(offset), result, bytes);
-    uint64_t *tail = (uint64_t *)((char *)fv_at(offset) + head);
+    uint64_t *tail = fv_at(offset + head);
     memset(tail, 0, 8 + 8ull * n);
     tail[0] = n;
     struct fv_span old = *(struct fv_span *)task->result, span = {offset, bytes};

@@ -51,11 +51,11 @@ uint64_t fv_segment_bytes(const struct fv_segment_plan *plan) {
 
 static void set_map(struct fv_map *m, char *base, int fd) {
     m->base = base;
-    m->seg = (struct fv_segment *)base;
-    m->procs = (struct fv_proc *)(base + m->seg->off_procs);
-    m->hot = (struct fv_task *)(base + m->seg->off_hot);
-    m->cold = (struct fv_task_cold *)(base + m->seg->off_cold);
-    m->chunks = (uint64_t *)(base + m->seg->off_chunks);
+    m->seg = (void *)base;
+    m->procs = (void *)(base + m->seg->off_procs);
+    m->hot = (void *)(base + m->seg->off_hot);
+    m->cold = (void *)(base + m->seg->off_cold);
+    m->chunks = (void *)(base + m->seg->off_chunks);
     m->backed = (uint8_t *)(base + m->seg->off_backed);
     m->shift = m->seg->slab_shift;
     m->mask = m->seg->slab - 1;
@@ -116,7 +116,7 @@ int fv_segment_format(int fd, const struct fv_segment_plan *plan) {
             return -e;
         }
     }
-    struct fv_segment *seg = (struct fv_segment *)base;
+    struct fv_segment *seg = (void *)base;
     memcpy(seg, &s, offsetof(struct fv_segment, ready_bell));
     seg->magic = FV_MAGIC;
     seg->layout_version = FV_LAYOUT_VERSION;

@@ -50,10 +50,10 @@ static inline struct fv_task *fv_task(uint32_t index) { return &fv_map.hot[index
 static inline struct fv_task_cold *fv_cold(uint32_t index) { return &fv_map.cold[index]; }
 static inline uint32_t fv_home_of(uint32_t index) { return index >> fv_map.shift; }
 static inline uint32_t *fv_queue_of(uint32_t p) {
-    return (uint32_t *)(fv_map.base + fv_map.seg->off_rings) + (size_t)p * (fv_map.ring_mask + 1);
+    return (uint32_t *)(void *)(fv_map.base + fv_map.seg->off_rings) + (size_t)p * (fv_map.ring_mask + 1);
 }
 static inline uint64_t *fv_holds_of(uint32_t p) {
-    return (uint64_t *)(fv_map.base + fv_map.seg->off_holds) + (size_t)p * FV_HOLDS_MAX;
+    return (uint64_t *)(void *)(fv_map.base + fv_map.seg->off_holds) + (size_t)p * FV_HOLDS_MAX;
 }
 static inline void *fv_at(uint64_t offset) { return fv_map.base + offset; }
 
