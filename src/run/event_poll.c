@@ -21,7 +21,8 @@ struct ready {
 struct poll_state {
     struct pollfd *fds;
     struct ready  *ready; /* a copy of what is ready, as callbacks change fds */
-    int            n, room;
+    struct ready  *larger; /* takes its place at the next wait; NULL: none */
+    int            n;
 };
 
 static int poll_open(void **state_out)
@@ -34,15 +35,21 @@ static int poll_open(void **state_out)
     return 0;
 }
 
-/* The ready list is made anew at its next use: a callback that grows it must not move the list that is being read. */
+/* A callback that grows the ready list must not move the one that is being read: the larger one takes its place at the next
+ * wait.  So only adding can run out of memory, never waiting. */
 static int poll_reserve(void *state, int n_watches)
 {
     struct poll_state *s = state;
-    struct pollfd *fds = realloc(s->fds, (size_t)n_watches * sizeof *fds);
+    struct ready *larger = malloc((size_t)n_watches * sizeof *larger);
+    struct pollfd *fds = larger == NULL ? NULL : realloc(s->fds, (size_t)n_watches * sizeof *fds);
 
-    if (fds == NULL)
+    if (fds == NULL) {
+        free(larger);
         return -ENOMEM;
+    }
     s->fds = fds;
+    free(s->larger);
+    s->larger = larger;
     return 0;
 }
 
@@ -70,13 +77,10 @@ static int poll_wait(struct fv_loop *loop, void *state, uint64_t at_ns)
     struct timespec ts = {0}, *limit = NULL;
     int n_ready, n = 0;
 
-    if (s->room < s->n) {
-        struct ready *ready = realloc(s->ready, (size_t)loop->n_watches * sizeof *ready);
-
-        if (ready == NULL)
-            return -ENOMEM;
-        s->ready = ready;
-        s->room = loop->n_watches;
+    if (s->larger != NULL) {
+        free(s->ready);
+        s->ready = s->larger;
+        s->larger = NULL;
     }
     if (at_ns != 0) {
         uint64_t now = fv_now_ns();
@@ -107,6 +111,7 @@ static void poll_close(void *state)
 
     free(s->fds);
     free(s->ready);
+    free(s->larger);
     free(s);
 }
 

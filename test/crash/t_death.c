@@ -243,12 +243,16 @@ static void driver_dies_in_init(void) {
         usleep((unsigned)(i * 13000 / n));
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
-        double begin = rt_now();
-        while (n_alive(0) != 0 && rt_now() - begin < RT_LONG)
-            usleep(1000);
-        late += rt_now() - begin > LIMIT_S;
-        for (begin = rt_now(); n_sockets(pid) != 0 && rt_now() - begin < LIMIT_S;)
-            usleep(1000);
+        /* A supervisor that is just being forked can be in none of the places where one look looks: nothing is left when
+         * several looks in a row find nothing. */
+        double begin = rt_now(), end = begin;
+        for (int clean = 0; clean < 3 && end - begin < RT_LONG; usleep(1000)) {
+            bool any = n_alive(0) != 0 || n_sockets(pid) != 0;
+            clean = any ? 0 : clean + 1;
+            if (clean <= 1)
+                end = rt_now(); /* the last look that found something, or the first that did not */
+        }
+        late += end - begin > LIMIT_S;
         left += n_alive(0) != 0 || n_sockets(pid) != 0;
     }
     /* a name can stay between shm_open and shm_unlink: the next init removes it */
