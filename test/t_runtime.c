@@ -205,6 +205,39 @@ static void test_pinning(void)
     rt_shutdown();
 }
 
+/* A worker leaves the CPU on which the driver stays, when there is one that nobody uses. */
+static void test_makes_way(void)
+{
+    cpu_set_t mine, one;
+    struct where w = {.cpu = -1}, before;
+    sched_getaffinity(0, sizeof mine, &mine);
+    if (CPU_COUNT(&mine) < 2) {
+        tap_skip("one CPU only");
+        return;
+    }
+    rt_init(.workers = 1);
+    atomic_store(&page->n[0], 2); /* where_remote does not wait for another */
+    TAP_IS(fever_take_raw(where_remote(), &before, sizeof before, 255, RT_LONG), 0, "where is the only worker?");
+    CPU_ZERO(&one);
+    CPU_SET(before.cpu, &one);
+    sched_setaffinity(0, sizeof one, &one);
+    w = before;
+    for (double end = rt_now() + RT_LONG; w.cpu == before.cpu && rt_now() < end;) {
+        struct fever_group *g; /* more than there are slots: the driver sleeps now and then */
+        fever_group_open(&g);
+        for (int i = 0; i < 20000; i++)
+            add_group(g, i, i);
+        fever_group_close(g);
+        usleep(2000);
+        if (fever_take_raw(where_remote(), &w, sizeof w, 255, RT_LONG) != 0)
+            break;
+    }
+    TAP_OK(w.cpu != before.cpu && CPU_ISSET(w.cpu, &mine), "it makes way for a driver that stays on its CPU");
+    TAP_IS(w.context_cpu, w.cpu, "and says so");
+    rt_shutdown();
+    sched_setaffinity(0, sizeof mine, &mine);
+}
+
 /* ------------------------------------------------------------------------------------------------ the user's processes */
 
 static volatile sig_atomic_t chld;
@@ -523,6 +556,7 @@ int main(void)
     test_busy_shutdown();
     test_options();
     test_pinning();
+    test_makes_way();
     test_wait_undisturbed();
     test_processes();
     test_hook();

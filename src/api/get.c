@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,8 @@ int fv_sleep(struct fv_self *self, uint32_t seen, uint64_t deadline) {
         self->call_supervisor = false;
         fv_supervisor_ring();
     }
+    if (!self->is_worker)
+        fv_proc_set_cpu(self->proc, sched_getcpu()); /* a worker pinned here makes way */
     for (;;) {
         uint64_t now = fv_now_ns();
         if (now >= deadline)

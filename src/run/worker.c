@@ -74,7 +74,7 @@ static bool take_batch(struct fv_self *self, uint32_t p) {
         try_run(self, hint[i]);
         if (i + 1 < n)
             fv_store_relaxed_32(&me->batch[i + 1], 0);
-        if (share == 1) { /* alone at this ring: the next batch will be ours, fetch its lines meanwhile */
+        if (share == 1 && i + n < length) { /* alone at this ring: the next batch will be ours, fetch its lines meanwhile */
             uint32_t ahead = fv_load_relaxed_32(&ahead_of[(from->ring.c_head + i) & fv_map.ring_mask]);
             if (ahead < fv_map.seg->n_procs << fv_map.shift)
                 fv_prefetch_write(fv_task(ahead));
@@ -195,6 +195,33 @@ static bool should_stand_by(struct fv_self *self) {
     return patron == 0 || !is_blocked(fv_proc(patron - 1));
 }
 
+/* Where there are more CPUs than workers: leaves a CPU on which a thread of the driver was last seen, for one that nobody uses.
+ * The kernel would not part them, as they take turns: each sleeps while the other runs. */
+static void make_way(struct fv_self *self) {
+    struct fv_proc       *me = self->proc;
+    const struct fv_topo *topo = &fv_rt.topo;
+    static uint64_t       used[FV_TOPO_CPUS / 64];
+    bool                  shared = false;
+    if (me->cpu < 0 || fv_rt.n_workers >= (uint32_t)topo->n_allowed)
+        return;
+    memset(used, 0, sizeof used);
+    FV_EACH_ACTIVE(p) {
+        int cpu = fv_proc_cpu(fv_proc(p));
+        if (cpu < 0 || cpu >= FV_TOPO_CPUS)
+            continue;
+        used[cpu / 64] |= 1ull << (cpu % 64);
+        shared |= cpu == me->cpu && fv_load_relaxed_32(&fv_proc(p)->role) == FV_ROLE_DRIVER;
+    }
+    for (int i = 0; shared && i < topo->n_allowed; i++) {
+        int cpu = topo->cpus[i];
+        if (cpu < FV_TOPO_CPUS && !(used[cpu / 64] >> (cpu % 64) & 1)) {
+            if (fv_topo_pin_self(cpu) == 0)
+                fv_proc_set_cpu(me, cpu);
+            return;
+        }
+    }
+}
+
 /* Puts hints to what is READY in the own slab and was lost on the way: a process does so before it sleeps. */
 static void loop(struct fv_self *self) {
     struct fv_proc *p = self->proc;
@@ -233,6 +260,7 @@ static void loop(struct fv_self *self) {
             sched_yield();
         if (fv_now_ns() - idle_since < self->spin_ns)
             continue;
+        make_way(self);
         uint32_t seen = fv_bell_read(p);
         fv_bell_idle_set(self->slot);
         fv_home_reap(self); /* after the bell was read: what ends later rings */

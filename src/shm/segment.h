@@ -61,6 +61,10 @@ static inline void fv_count(struct fv_proc *self, enum fv_counter c) { /* single
     fv_store_relaxed_64(&self->counter[c], self->counter[c] + 1);
 }
 
+/* The CPU of a process: pinned to it (workers), last seen on it (threads of the driver); -1: not known. */
+static inline int fv_proc_cpu(const struct fv_proc *p) { return (int32_t)fv_load_relaxed_32((const uint32_t *)&p->cpu); }
+static inline void fv_proc_set_cpu(struct fv_proc *self, int cpu) { fv_store_relaxed_32((uint32_t *)&self->cpu, (uint32_t)cpu); }
+
 /* Bitmaps of process slots: hints, except `taken`. */
 static inline void fv_bit_set(uint64_t *map, uint32_t i) { fv_or_64(&map[i / 64], 1ull << (i % 64)); }
 static inline void fv_bit_clear(uint64_t *map, uint32_t i) { fv_and_64(&map[i / 64], ~(1ull << (i % 64))); }
