@@ -28,7 +28,7 @@ doc_examples_groups_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 
 noinst_PROGRAMS += $(EXAMPLES)
 
-# Section 3 is generated from the comments of include/fever.h and kept: after a change of these run
+# Section 3 is generated from the comments of include/*.h and kept: after a change of these run
 # make man-pages.  test/check-man compares.
 dist_man1_MANS = $(wildcard $(srcdir)/doc/man1/*.1)
 dist_man3_MANS = $(wildcard $(srcdir)/doc/man3/*.3)
@@ -36,7 +36,7 @@ dist_man7_MANS = $(wildcard $(srcdir)/doc/man7/*.7)
 
 man-pages:
 	rm -f $(srcdir)/doc/man3/*.3
-	AWK='$(AWK)' $(srcdir)/doc/gen-man $(srcdir)/include/fever.h $(srcdir)/doc/man3
+	AWK='$(AWK)' $(srcdir)/doc/gen-man $(srcdir)/doc/man3 $(srcdir)/include/fever.h $(srcdir)/include/fever_define.h
 
 .PHONY: man-pages
 EXTRA_DIST += doc/gen-man

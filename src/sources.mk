@@ -13,7 +13,7 @@ OBS_SOURCES  = src/obs/find.c src/obs/read.c
 CLI_SOURCES  = src/cli/attach.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
                src/cli/process.c src/cli/status.c src/cli/table.c src/cli/task.c
 
-include_HEADERS += include/fever.h
+include_HEADERS += include/fever.h include/fever_define.h
 
 # All of the library with its hidden symbols in sight: for the tests and for the fever command.
 noinst_LTLIBRARIES += libfever_core.la

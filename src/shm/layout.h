@@ -20,7 +20,7 @@
 #include "base/base.h"
 
 #define FV_MAGIC          0x4645564552303031ull /* "FEVER001" */
-#define FV_LAYOUT_VERSION 1u
+#define FV_LAYOUT_VERSION 2u
 
 #define FV_MAX_PROCS      4096u
 #define FV_SLAB_BITS      16u
@@ -131,7 +131,15 @@ _Static_assert(sizeof(struct fv_task) == 64, "one line");
  *                k = 1 + number of the dependency in the dependent.  Hint, but not lost: sweep says how.
  *   next         written by the RUN owner of the dependent before it pushes; frozen until the slot is reused
  *   pushed       bit k: this dependent has been pushed for dependency k (RUN owner, before the push)
- *   options      the home while FREE
+ *   timeout_ns,  the home while FREE; good only with X_OPTIONS
+ *   max_retries
+ *
+ * The second line, for what fewer still need:
+ *
+ *   cancel       gen 32 | level: who cancels, by CAS; good only if gen is the truth word's (core/cancel.c).  TRUTH of the request
+ *   parent       the home while FREE, if it is a worker: ref of the task that submitted this one, 0: none
+ *   options      the home while FREE; good only with X_OPTIONS: offset of a block of the slot's (struct fv_task_options_block), 0: none
+ *   stream       the RUN owner, once; good only with X_OPTIONS: offset of a block of the slot's, 0: none
  */
 struct fv_task_cold {
     uint64_t count;
@@ -143,8 +151,13 @@ struct fv_task_cold {
     uint16_t registrations;
     uint16_t pad0;
     uint64_t pad1;
+    uint64_t cancel FV_ALIGNED(64);
+    uint64_t parent;
+    uint64_t options;
+    uint64_t stream;
+    uint64_t pad2[4];
 } FV_ALIGNED(64);
-_Static_assert(sizeof(struct fv_task_cold) == 64, "one line");
+_Static_assert(sizeof(struct fv_task_cold) == 128, "two lines");
 
 /* Tail of an arguments block, after the argument bytes (rounded up to 8): n_refs refs, of which the first
  * n_deps are awaited, then n_deps words `next` and n_deps words `pushed`. */
