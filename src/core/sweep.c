@@ -315,33 +315,50 @@ static void sweep_holds(struct fv_self *self, uint32_t dead) {
 }
 
 /* ------------------------------------------------------------------------------------------------ 6. hints */
+/* Which slots have a hint: a bit for each slot that is allocated, those of a process from `first` on. */
+struct hinted {
+    uint64_t first;
+    uint32_t limit; /* 0: not active */
+};
+
+static void mark_hinted(uint64_t *bits, const struct hinted *h, uint32_t index) {
+    uint32_t p = fv_home_of(index), i = index & fv_map.mask;
+    if (p < fv_map.seg->n_procs && i < h[p].limit)
+        bits[(h[p].first + i) / 64] |= 1ull << ((h[p].first + i) % 64);
+}
+
 void fv_sweep_rehint(struct fv_self *self) {
-    size_t    bits = (size_t)fv_map.seg->n_procs << fv_map.shift;
-    uint64_t *hinted = calloc(bits / 64 + 1, 8);
-    if (hinted == NULL) {
+    struct hinted *h = calloc(fv_map.seg->n_procs, sizeof *h);
+    uint64_t       n = 0;
+    if (h != NULL)
+        FV_EACH_ACTIVE(p) {
+            h[p] = (struct hinted){n, fv_load_acquire_32(&fv_proc(p)->slab_limit)};
+            n += h[p].limit;
+        }
+    uint64_t *bits = h == NULL ? NULL : calloc(n / 64 + 1, 8);
+    if (bits == NULL) {
+        free(h);
         fv_store_release_32(&fv_map.seg->resweep, 1);
         return;
     }
     FV_EACH_ACTIVE(p) {
         struct fv_proc *proc = fv_proc(p);
         const uint32_t *q = fv_queue_of(p), mask = fv_map.ring_mask;
-        for (uint32_t h = fv_load_acquire_32(&proc->ring.c_head), e = fv_load_acquire_32(&proc->ring.p_tail); h != e; h++) {
-            uint32_t i = fv_load_relaxed_32(&q[h & mask]);
-            if (i < bits)
-                hinted[i / 64] |= 1ull << (i % 64);
-        }
-        for (uint64_t h = fv_load_acquire_64(&proc->top), e = fv_load_acquire_64(&proc->bottom); (int64_t)(e - h) > 0; h++) {
-            uint32_t i = fv_load_relaxed_32(&q[h & mask]);
-            if (i < bits)
-                hinted[i / 64] |= 1ull << (i % 64);
-        }
+        for (uint32_t i = fv_load_acquire_32(&proc->ring.c_head), e = fv_load_acquire_32(&proc->ring.p_tail); i != e; i++)
+            mark_hinted(bits, h, fv_load_relaxed_32(&q[i & mask]));
+        for (uint64_t i = fv_load_acquire_64(&proc->top), e = fv_load_acquire_64(&proc->bottom); (int64_t)(e - i) > 0; i++)
+            mark_hinted(bits, h, fv_load_relaxed_32(&q[i & mask]));
     }
     fv_store_release_32(&fv_map.seg->resweep, 0);
-    FV_EACH_ACTIVE(p)
-        EACH_SLOT(p, i)
-            if (fv_truth_state(fv_load_acquire_64(&fv_task(i)->truth)) == FV_READY && !(hinted[i / 64] >> (i % 64) & 1))
+    for (uint32_t p = 0; p < fv_map.seg->n_procs; p++)
+        for (uint32_t k = 0; k < h[p].limit; k++) { /* what a slab has grown by meanwhile has been hinted by its owner */
+            uint32_t i = p << fv_map.shift | k;
+            uint64_t at = h[p].first + k;
+            if (fv_truth_state(fv_load_acquire_64(&fv_task(i)->truth)) == FV_READY && !(bits[at / 64] >> (at % 64) & 1))
                 fv_task_hint(self, i); /* sets resweep again when the ring is full */
-    free(hinted);
+        }
+    free(bits);
+    free(h);
 }
 
 void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why) {
