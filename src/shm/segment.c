@@ -17,7 +17,7 @@
 
 struct fv_map fv_map = {.fd = -1};
 
-#define FIRST_SLAB 1024u
+#define FIRST_SLAB 512u
 
 static uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
 
