@@ -529,14 +529,36 @@ struct fever_def {
     uint32_t        id;            /* set by fever_init */
 };
 
+/* So much of a resource, in units of 0.0001. */
+struct fever_resource {
+    const char *name;            /* 1 to 31 characters */
+    double      amount;          /* above 0 */
+};
+
+/* Options of one task.  A field that is 0 (or NULL) means the default in brackets. */
 struct fever_task_options {
     size_t           struct_bytes; /* sizeof(struct fever_task_options); set by FEVER_WITH() */
     double           timeout_s;    /* an attempt that runs longer is killed [0: none] */
-    int              max_retries;  /* after crashes [0: 3]; FEVER_NO_RETRY: none; at most 250 */
+    int              max_retries;  /* after crashes and errors of retry_on [0: 3]; FEVER_NO_RETRY: none; at most 250 */
     const fever_ref *after;        /* also wait for these, and keep them alive */
     size_t           n_after;
+    const char      *name;         /* shown by the tools and in errors, up to 47 characters [the definition's] */
+    double           num_cpus;     /* CPUs that it takes, to 0.0001 [0: 1]; FEVER_NO_CPU: none */
+    const struct fever_resource *resources; /* what else it takes, each name once; at most 16 */
+    size_t           n_resources;
+    uint64_t         memory_bytes; /* private memory that its body may add to its process [0: no limit] */
+    int              priority;     /* -100 .. 100: higher ones go first [0] */
+    int              retry_on;     /* FEVER_RETRY_ALL: repeat it after fever_fail, whatever the code [FEVER_RETRY_NONE] */
+    const int       *retry_codes;  /* or only after these codes of fever_fail; at most 64 */
+    size_t           n_retry_codes;
+    double           retry_delay_s; /* before the first such repetition; twice as long before each further one, 60 s at most [0] */
+    int              max_calls;    /* its worker is replaced after so many tasks of this definition with max_calls [0: never] */
+    const char *const *env;        /* "NAME=value", ..., NULL: the environment of its body; 16 KiB at most [NULL] */
 };
 #define FEVER_NO_RETRY (-1)
+#define FEVER_NO_CPU   (-1.0)
+#define FEVER_RETRY_NONE 0
+#define FEVER_RETRY_ALL  1
 #define FEVER_WITH(...) (&(struct fever_task_options){.struct_bytes = sizeof(struct fever_task_options), ##__VA_ARGS__})
 
 /* fever_submit: submits a task; the untyped layer beneath NAME_remote and NAME_with.

@@ -23,7 +23,7 @@ LONG_TESTS += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/
 SCRIPT_TESTS += test/mutants/run
 CRASH_KILL_SOURCES = test/crash/kill.c test/crash/ops.c test/crash/roles.c test/crash/hold_roles.c test/crash/stepper.c \
                      $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(RUN_SOURCES) $(API_SOURCES) \
-                     src/core/group.c src/core/sweep.c src/core/task.c src/core/validate.c
+                     src/core/group.c src/core/options.c src/core/sweep.c src/core/task.c src/core/validate.c
 test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)
 test_crash_kill_O0_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL
 test_crash_kill_O0_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "core/options.h"
 #include "run/fast.h"
 
 #define MAX_REFS 65000u
@@ -72,12 +73,15 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
         return bytes != def->args_bytes ? -FEVER_EINVAL : -FEVER_ENULL;
     struct fv_submission s = {.def = (uint16_t)def->id, .x = x, .flags = flags, .args = args, .arg_bytes = (uint32_t)bytes,
                               .max_retries = -1, .aligned = def->flags & FEVER_DEF_ALIGNED, .group = group, .group_index = group_index};
-    struct refs          r = {.id = r.few};
+    struct refs               r = {.id = r.few};
+    struct fever_task_options wide;
     if (FV_UNLIKELY(options != NULL)) {
-        if (o->struct_bytes != sizeof *o || !(o->timeout_s >= 0) || isinf(o->timeout_s) || o->max_retries < FEVER_NO_RETRY ||
-            o->max_retries > 250 || (o->n_after != 0 && o->after == NULL))
-            return -FEVER_EINVAL;
-        s.timeout_ns = (uint64_t)(FV_MIN(o->timeout_s, 1e9) * 1e9);
+        int rc = fv_task_options_check(options, &wide, &s.options_bytes);
+        if (rc < 0)
+            return rc;
+        o = &wide;
+        s.options = s.options_bytes != 0 ? &wide : NULL;
+        s.timeout_ns = (uint64_t)(o->timeout_s * 1e9);
         s.max_retries = o->max_retries == FEVER_NO_RETRY ? 0 : o->max_retries == 0 ? -1 : o->max_retries;
     }
     if (FV_UNLIKELY(def->n_params != 0 && (def->has_refs || def->flags & FEVER_DEF_MAY_REFS)) || o->n_after != 0) {

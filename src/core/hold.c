@@ -238,7 +238,7 @@ static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t inde
             x &= ~FV_X_REFS;
             fv_and_8(&task->x, (uint8_t)~FV_X_REFS); /* as in drop_args() */
         }
-        if (FV_LIKELY(!(t & (FV_SHARED | FV_DEPS)) && !(x & (FV_X_REFS | FV_X_ARGS_BLOCK | FV_X_NESTED | FV_X_FAILURE)))) {
+        if (FV_LIKELY(!(t & (FV_SHARED | FV_DEPS)) && !(x & (FV_X_REFS | FV_X_ARGS_BLOCK | FV_X_NESTED | FV_X_FAILURE | FV_X_OPTIONS)))) {
             /* nobody else knows it, at most one block hangs on it: no need to be seen DYING.  Killed between the two: complete
              * and held by the dead, the sweep frees it again.  ORDER slot (release). */
             if (x & FV_X_RESULT_BLOCK)

@@ -47,6 +47,8 @@ static bool refers(uint32_t index, uint64_t offset, bool extent) {
         return true;
     if (t->x & FV_X_RESULT_BLOCK && (extent ? in_span(offset, r->offset, r->bytes) : offset == r->offset))
         return true;
+    if (t->x & FV_X_OPTIONS && offset == fv_cold(index)->options)
+        return true;
     return t->x & FV_X_FAILURE && offset == ((const struct fv_failure *)t->result)->error;
 }
 

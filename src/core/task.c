@@ -7,6 +7,7 @@
 #include "core/task.h"
 
 #include "core/group.h"
+#include "core/options.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,6 +215,15 @@ uint32_t fv_task_alloc(struct fv_self *self, uint32_t *gen_out) {
     }
 }
 
+/* Of a slot that is not to be submitted after all. */
+static void drop_blocks(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t options, unsigned x) {
+    const struct fv_span *args = (const struct fv_span *)fv_task(index)->args;
+    if (options != 0)
+        fv_arena_free(&self->heap, options, fv_cold(index)->options_bytes, index, gen);
+    if (x & FV_X_ARGS_BLOCK)
+        fv_arena_free(&self->heap, args->offset, args->bytes, index, gen);
+}
+
 int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t *id_out) {
     uint32_t gen, index = fv_task_alloc(self, &gen);
     if (FV_UNLIKELY(index == FV_NO_TASK))
@@ -251,14 +261,28 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
         memset(tl->ref + s->n_refs, 0, 16ull * s->n_deps);
         x |= FV_X_ARGS_BLOCK;
     }
+    if (s->timeout_ns != 0 || s->max_retries >= 0 || s->options != NULL) {
+        struct fv_task_cold *c = fv_cold(index);
+        c->timeout_ns = s->timeout_ns;
+        c->max_retries = (uint16_t)(s->max_retries >= 0 ? s->max_retries : 3);
+        c->options = c->stream = 0;
+        if (s->options != NULL) {
+            c->options = fv_home_alloc(self, index, gen, c->options_bytes = s->options_bytes);
+            int rc = c->options == 0 ? -FEVER_ESTOREFULL : fv_task_options_fill(fv_at(c->options), s->options, s->options_bytes) ? 0 : -FEVER_EINVAL;
+            if (rc < 0) {
+                drop_blocks(self, index, gen, c->options, x);
+                return rc;
+            }
+        }
+        x |= FV_X_OPTIONS;
+    }
     if (s->n_refs != 0) {
         for (uint32_t i = 0; i < s->n_refs; i++) {
             int rc = fv_hold(self, s->refs[i]);
             if (rc < 0 && s->refs[i] >> 60 != FV_TAG_ERROR) {
                 while (i > 0)
                     fv_unhold(self, s->refs[--i]);
-                if (x & FV_X_ARGS_BLOCK)
-                    fv_arena_free(&self->heap, ((struct fv_span *)task->args)->offset, ((struct fv_span *)task->args)->bytes, index, gen);
+                drop_blocks(self, index, gen, x & FV_X_OPTIONS ? fv_cold(index)->options : 0, x);
                 return rc;
             }
         }
@@ -268,12 +292,6 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
         x |= FV_X_REFS;
         h->refs = 1;
         self->n_refs++;
-    }
-    if (s->timeout_ns != 0 || s->max_retries >= 0) {
-        struct fv_task_cold *c = fv_cold(index);
-        c->timeout_ns = s->timeout_ns;
-        c->max_retries = (uint16_t)(s->max_retries >= 0 ? s->max_retries : 3);
-        x |= FV_X_OPTIONS;
     }
     task->x = (uint8_t)x;
     h->group = s->group;
@@ -390,7 +408,7 @@ void fv_task_complete(struct fv_self *self, uint32_t index, unsigned state) {
     unsigned x = task->x;
     uint32_t gen = fv_truth_gen(t);
     bool     is_task = task->kind == FV_KIND_TASK; /* objects and promises are not counted */
-    bool     simple = !(x & (FV_X_ARGS_BLOCK | FV_X_RESULT_BLOCK | FV_X_REFS));
+    bool     simple = !(x & (FV_X_ARGS_BLOCK | FV_X_RESULT_BLOCK | FV_X_REFS | FV_X_OPTIONS));
     do {
         if (FV_UNLIKELY(t & FV_DEPS))
             to = fv_truth_with(t, self->slot, state); /* owner: who tells the dependents; not freed before that is done */
@@ -608,6 +626,7 @@ static void finish_one(struct fv_self *self, uint32_t index) {
         struct fv_span *s = (struct fv_span *)task->args;
         fv_arena_free(&self->heap, s->offset, s->bytes, index, gen);
     }
+    fv_task_options_free(self, index, gen);
     if (t & FV_DEPS)
         fv_store_relaxed_64(&fv_cold(index)->dependents, 0);
     /* ORDER slot (release): all use of the line and its blocks before FREE.  Pairs with slot (acquire) in look(). */

@@ -44,6 +44,8 @@ struct fv_submission {
     bool            inline_refs; /* the refs are exactly the definition's parameters: no tail needed */
     uint64_t        timeout_ns;
     int             max_retries; /* -1: default */
+    const struct fever_task_options *options; /* checked; NULL: no block of options is needed */
+    uint32_t        options_bytes;            /* of that block */
     uint32_t        group, group_index;
 };
 int  fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t *id_out);

@@ -56,6 +56,7 @@ static void check_block(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
     bool extent = bytes == FV_CHUNK_BYTES;
 #define INSIDE(s) (extent ? offset >= (s)->offset / FV_CHUNK_BYTES * FV_CHUNK_BYTES && offset < (s)->offset + (s)->bytes : offset == (s)->offset)
     if (!((t->x & FV_X_ARGS_BLOCK && INSIDE(a)) || (t->x & FV_X_RESULT_BLOCK && INSIDE(r)) ||
+          (t->x & FV_X_OPTIONS && fv_cold(index)->options == offset) ||
           (t->x & FV_X_FAILURE && ((const struct fv_failure *)t->result)->error == offset)))
         BAD(c, "block at %#llx leaks: its root %u does not refer to it\n", (unsigned long long)offset, index);
 }

@@ -138,7 +138,10 @@ _Static_assert(sizeof(struct fv_task) == 64, "one line");
  *
  *   cancel       gen 32 | level: who cancels, by CAS; good only if gen is the truth word's (core/cancel.c).  TRUTH of the request
  *   parent       the home while FREE, if it is a worker: ref of the task that submitted this one, 0: none
- *   options      the home while FREE; good only with X_OPTIONS: offset of a block of the slot's (struct fv_task_options_block), 0: none
+ *   options,     the home while FREE; good only with X_OPTIONS: offset and size of a block of the slot's (struct fv_task_options_block
+ *   options_bytes  in core/options.h), 0: none
+ *   not_before_ns  the RUN owner or the supervisor, before DELAYED: when it may go on (core/delay.c)
+ *   spared       the supervisor: gen 32 | number 32: attempts that the memory monitor ended; good only if gen is the truth word's
  *   stream       the RUN owner, once; good only with X_OPTIONS: offset of a block of the slot's, 0: none
  */
 struct fv_task_cold {
@@ -155,7 +158,11 @@ struct fv_task_cold {
     uint64_t parent;
     uint64_t options;
     uint64_t stream;
-    uint64_t pad2[4];
+    uint64_t not_before_ns;
+    uint64_t spared;
+    uint32_t options_bytes;
+    uint32_t pad2;
+    uint64_t pad3;
 } FV_ALIGNED(64);
 _Static_assert(sizeof(struct fv_task_cold) == 128, "two lines");
 
