@@ -10,8 +10,10 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "api/api.h"
+#include "core/delay.h"
 #include "run/fast.h"
 
 #define SUPERVISOR_CHECK_NS 100000000ull
@@ -111,11 +113,17 @@ static bool spin(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t de
 
 void fv_run_inline(struct fv_self *self, uint32_t index) {
     self->busy = 0; /* bodies may call in */
-    do
+    do {
         if (index < fv_map.seg->n_procs << fv_map.shift && fv_truth_state(fv_load_acquire_64(&fv_task(index)->truth)) == FV_READY &&
             fv_task_claim(self, index))
             fv_execute(self, index);
-    while (fv_ring_pop_spmc(&self->proc->ring, fv_queue_of(self->slot), fv_map.ring_mask, &index, 1, 1) == 1); /* unblocked by it */
+        uint64_t until = fv_load_relaxed_64(&fv_map.seg->delayed_until_ns), now = fv_now_ns();
+        if (FV_UNLIKELY(until != 0)) { /* there is no supervisor that would wait in our place */
+            struct timespec t = {.tv_sec = (time_t)((until - FV_MIN(until, now)) / 1000000000u), .tv_nsec = (long)((until - FV_MIN(until, now)) % 1000000000u)};
+            nanosleep(&t, NULL);
+            fv_delay_release(self, fv_now_ns());
+        }
+    } while (fv_ring_pop_spmc(&self->proc->ring, fv_queue_of(self->slot), fv_map.ring_mask, &index, 1, 1) == 1); /* unblocked by it */
     self->busy = 1;
 }
 

@@ -15,6 +15,7 @@
 static const char *const state_words[FV_N_STATES] = {
     [FV_FREE] = "free", [FV_READY] = "pending", [FV_RUN] = "running", [FV_BLOCKED] = "waiting",
     [FV_DONE] = "done", [FV_FAIL] = "failed",   [FV_OPEN] = "open",   [FV_DYING] = "freeing",
+    [FV_DELAYED] = "delayed",
 };
 
 static json_t *flags_of(const struct fv_obs_task *t) {

@@ -11,6 +11,7 @@
  *   6. dependents that it had not told, hints that it had taken: found and made anew
  *   7. every bell rings
  */
+#include "core/delay.h"
 #include "core/task.h"
 
 #include <stdlib.h>
@@ -71,21 +72,6 @@ static void free_orphan(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
 }
 
 /* ------------------------------------------------------------------------------------------------ 3. running tasks */
-static void clear_result(struct fv_self *self, uint32_t index, uint64_t t) {
-    struct fv_task *task = fv_task(index);
-    uint64_t n, *nested = fv_task_nested(index, t, &n);
-    if (nested != NULL)
-        for (uint64_t i = 0; i < n; i++)
-            if (fv_load_relaxed_64(&nested[i]) != 0)
-                fv_shared_release(self, nested[i], &nested[i]);
-    struct fv_span *s = (struct fv_span *)task->result;
-    if (task->x & FV_X_RESULT_BLOCK && s->offset != 0)
-        fv_arena_free(NULL, s->offset, s->bytes, index, fv_truth_gen(t));
-    if (task->x & FV_X_FAILURE && ((struct fv_failure *)task->result)->error != 0)
-        fv_arena_free(NULL, ((struct fv_failure *)task->result)->error, sizeof(struct fever_error), index, fv_truth_gen(t));
-    fv_and_8(&task->x, (uint8_t)~(FV_X_RESULT_BLOCK | FV_X_NESTED | FV_X_FAILURE));
-}
-
 static void set_cause(struct fever_error *e, const struct fv_task *task, const struct fv_verdict *why, int code, unsigned attempt) {
     fv_error_describe(e, task->kind == FV_KIND_TASK ? task->def : FV_MAX_DEFS, code);
     e->signal = why->signal;
@@ -127,14 +113,7 @@ static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, c
         fv_task_complete(self, index, FV_FAIL);
         return;
     }
-    for (;;) { /* flags may change under us */
-        if (fv_truth_state(t) != FV_RUN || fv_truth_owner(t) != dead)
-            return;
-        uint64_t to = (fv_truth_with(t, !charged, FV_READY) & ~0xFF00ull) | (uint64_t)attempt << 8;
-        if (fv_cas_value_64(&task->truth, t, to, &t))
-            break;
-    }
-    fv_count(self->proc, FV_C_retried);
+    fv_task_requeue(self, index, dead, attempt, !charged, 0);
 }
 
 /* ------------------------------------------------------------------------------------------------ 4. the dead's slab */
@@ -356,8 +335,11 @@ void fv_sweep_rehint(struct fv_self *self) {
         for (uint32_t k = 0; k < h[p].limit; k++) { /* what a slab has grown by meanwhile has been hinted by its owner */
             uint32_t i = p << fv_map.shift | k;
             uint64_t at = h[p].first + k;
-            if (fv_truth_state(fv_load_acquire_64(&fv_task(i)->truth)) == FV_READY && !(bits[at / 64] >> (at % 64) & 1))
+            unsigned state = fv_truth_state(fv_load_acquire_64(&fv_task(i)->truth));
+            if (state == FV_READY && !(bits[at / 64] >> (at % 64) & 1))
                 fv_task_hint(self, i); /* sets resweep again when the ring is full */
+            else if (state == FV_DELAYED)
+                fv_delay_note(self, fv_load_relaxed_64(&fv_cold(i)->not_before_ns));
         }
     free(bits);
     free(h);
@@ -383,9 +365,9 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
             if (s == FV_DYING)
                 fv_task_finish_dying(self, i);
             else if (s == FV_RUN)
-                clear_result(self, i, t);
+                fv_task_clear_result(self, i, NULL);
             else if (fv_task(i)->kind == FV_KIND_OBJECT) {
-                clear_result(self, i, t);
+                fv_task_clear_result(self, i, NULL);
                 struct fever_error e;
                 fv_error_describe(&e, FV_MAX_DEFS, FEVER_EABORTED);
                 e.worker = why->worker, e.worker_pid = why->pid;

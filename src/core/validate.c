@@ -90,7 +90,7 @@ int fv_validate(FILE *stream, bool expect_empty) {
             uint32_t count = t & FV_SHARED ? (uint32_t)(fv_load_acquire_64(&fv_cold(i)->count) >> 32) : 0;
             if (s >= FV_N_STATES)
                 BAD(&c, "slot %u: no such state: %#llx\n", i, (unsigned long long)t);
-            else if (s == FV_READY || s == FV_RUN || s == FV_BLOCKED || s == FV_DYING)
+            else if (s == FV_READY || s == FV_RUN || s == FV_BLOCKED || s == FV_DELAYED || s == FV_DYING)
                 BAD(&c, "slot %u gen %u is still %s (owner %u)\n", i, fv_truth_gen(t), state_text[s], fv_truth_owner(t));
             else if (s == FV_FREE ? false : !(t & FV_HELD) && count == 0 && !(fv_task(i)->x & (FV_X_REFS | FV_X_GROUP)))
                 BAD(&c, "slot %u gen %u is %s and nobody holds it\n", i, fv_truth_gen(t), state_text[s]);

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "core/delay.h"
+#include "core/options.h"
 #include "core/task.h"
 #include "run/runtime.h"
 
@@ -179,8 +181,14 @@ void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uin
     self->running = outer_running;
     self->own_base = outer_base;
     self->failed = outer_failed;
-    if (FV_UNLIKELY(failed))
+    if (FV_UNLIKELY(failed && self->fail_code == FEVER_EAPP && fv_task_retry(self, index, self->app_code))) {
+        if (self->call_supervisor && self->is_worker) { /* it is to be woken when the task's time comes */
+            self->call_supervisor = false;
+            fv_supervisor_ring();
+        }
+    } else if (FV_UNLIKELY(failed)) {
         fail(self, index, self->fail_code, self->fail_code == FEVER_EAPP ? self->fail_text : NULL);
-    else
+    } else {
         fv_task_complete(self, index, FV_DONE);
+    }
 }

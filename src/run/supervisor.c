@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/delay.h"
 #include "core/task.h"
 #include "plat/futex.h"
 #include "plat/process.h"
@@ -28,6 +29,7 @@
 #include "run/runtime.h"
 
 #define TICK_NS        2000000ull   /* while somebody runs with a deadline */
+#define DELAY_TICK_NS  1000000ull   /* between two looks for what is delayed, at least */
 #define SPARE_TICK_NS  200000ull    /* while a blocked worker waits for a spare */
 #define SLOW_TICK_NS   10000000ull  /* while a recovery is unfinished */
 #define QUIET_NS       200000000ull /* no deadline for so long: the tick ends */
@@ -275,18 +277,29 @@ static void on_tick(void *arg, int fd, uint32_t events) {
     arm_tick();
 }
 
+/* Lets go on what has waited for its time; when the next one's comes, 0: none. */
+static uint64_t release_delayed(void) {
+    uint64_t until = fv_load_acquire_64(&fv_map.seg->delayed_until_ns), now = fv_now_ns();
+    if (until != 0 && until <= now) {
+        fv_delay_release(&sup, now);
+        until = fv_load_acquire_64(&fv_map.seg->delayed_until_ns);
+    }
+    return until == 0 ? 0 : FV_MAX(until, now + DELAY_TICK_NS);
+}
+
+static void arm_timer(uint64_t at_ns, uint64_t or_at_ns) {
+    fv_loop_timer(loop, at_ns == 0 || (or_at_ns != 0 && or_at_ns < at_ns) ? or_at_ns : at_ns, on_tick, NULL);
+}
+
 static void arm_tick(void) {
+    uint64_t delayed = release_delayed();
     bool slow = fv_sweep_adopted(&sup) || fv_sweep_recounts(&sup) || fv_load_acquire_32(&fv_map.seg->resweep);
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots && !slow; s++)
         slow = child[s].state == CHILD_WAITS_FOR_RESPAWN;
+    uint64_t tick = fv_load_acquire_32(&fv_map.seg->tick_wanted) ? TICK_NS : slow || spares_are_short ? SLOW_TICK_NS : 0;
     if (spares_are_short)
-        fv_loop_timer(loop, fv_now_ns() + FV_MIN(spare_tick_ns, fv_load_acquire_32(&fv_map.seg->tick_wanted) ? TICK_NS : SLOW_TICK_NS), on_tick, NULL);
-    else if (fv_load_acquire_32(&fv_map.seg->tick_wanted))
-        fv_loop_timer(loop, fv_now_ns() + TICK_NS, on_tick, NULL);
-    else if (slow)
-        fv_loop_timer(loop, fv_now_ns() + SLOW_TICK_NS, on_tick, NULL);
-    else
-        fv_loop_timer(loop, 0, on_tick, NULL);
+        tick = FV_MIN(tick, spare_tick_ns);
+    arm_timer(tick == 0 ? 0 : fv_now_ns() + tick, delayed);
 }
 
 /* A spare for a blocked worker that wants one; true when there is none. */

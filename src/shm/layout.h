@@ -39,21 +39,23 @@
  *   state    next, by whom
  *   FREE     READY, OPEN or DONE (put) by the home, a plain release store: nobody else writes a FREE word
  *   READY    RUN by any worker (CAS); DYING by the supervisor when the home died
- *   RUN      DONE, FAIL, FREE (detached), BLOCKED by the owner (CAS); READY or FAIL by the supervisor
- *            after the owner's proven death
+ *   RUN      DONE, FAIL, FREE (detached), BLOCKED by the owner (CAS), and READY or DELAYED when it repeats what failed; READY,
+ *            DELAYED or FAIL by the supervisor after the owner's proven death
  *   BLOCKED  READY by whoever completes the dependency, by the registrant, or by the sweep (CAS)
  *   OPEN     DONE or FAIL by a holder (promise) or by the creator (object) (CAS)
  *   DONE     FREE by the home; DYING by the last holder (CAS)
  *   FAIL     as DONE
  *   DYING    FREE by the owner, or by the supervisor after the owner's death
+ *   DELAYED  READY by the supervisor when its time has come (CAS); DYING as READY
  *
- * owner is the process slot in RUN, DYING and OPEN, and the number of registrations in BLOCKED; in READY it is 1 after an
+ * owner is the process slot in RUN, DYING and OPEN, and the number of registrations in BLOCKED; in READY and DELAYED it is 1 after an
  * attempt that was not charged (it died of a task in place on its stack), else 0.
  * attempt counts the attempts charged so far.
  */
 #define FV_STATES(X) \
     X(FREE, "free") X(READY, "pending") X(RUN, "running") X(BLOCKED, "waiting for its arguments") X(DONE, "done") \
-    X(FAIL, "failed") X(OPEN, "open") X(DYING, "being freed")
+    X(FAIL, "failed") X(OPEN, "open") X(DYING, "being freed") \
+    X(DELAYED, "waits until it is repeated")
 enum fv_state {
 #define FV_X(name, text) FV_##name,
     FV_STATES(FV_X)
@@ -332,6 +334,7 @@ struct fv_segment {
     uint32_t n_spares;                  /* supervisor */
     uint64_t deaths;                    /* supervisor */
     uint64_t sweep_ns_last;
+    uint64_t delayed_until_ns;          /* hint: when the supervisor is to look for DELAYED tasks; 0: there are none (CAS) */
     uint32_t backed_chunks;             /* hint: chunks with memory behind them */
     uint32_t start_error;               /* supervisor: why it gave up before FV_UP: an errno or FEVER_E number */
     /* hints: which slots sleep for want of work, which spares stand by, which slots are in use */

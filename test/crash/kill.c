@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/delay.h"
 #include "test/crash/ops.h"
 #include "test/crash/roles.h"
 #include "test/crash/stepper.h"
@@ -164,6 +165,10 @@ static void run_all(bool other, bool victim) {
         struct fv_self *sup = act(SUPERVISOR);
         if (fv_load_acquire_32(&fv_map.seg->resweep)) {
             fv_sweep_rehint(sup);
+            more = true;
+        }
+        if (fv_load_acquire_64(&fv_map.seg->delayed_until_ns) != 0) { /* time passes */
+            fv_delay_release(sup, UINT64_MAX);
             more = true;
         }
         fv_sweep_adopted(sup);

@@ -91,6 +91,26 @@ FEVER_TASK(long, failing, (long, x)) {
     return 0;
 }
 
+FEVER_TASK(long, flaky, (long, x)) {
+    if (fever_context()->attempt == 1) {
+        fever_fail(7, "at first");
+        return 0;
+    }
+    ran(x);
+    return 3 * x + 1;
+}
+
+FEVER_TASK(struct big, flaky_large, (long, x)) {
+    struct big b;
+    for (int i = 0; i < 40; i++)
+        b.word[i] = x * 1000 + i;
+    if (fever_context()->attempt == 1)
+        fever_fail(7, "at first");
+    else
+        ran(x);
+    return b;
+}
+
 static fever_ref anything; /* of the driver's */
 
 /* Our heap has a chunk of every class that op wants, and our hold table is open: else most instructions would be those
@@ -203,6 +223,13 @@ static void submit_two_deps(void) { r = add2_remote(s, q, 2); }
 static void submit_tail(void) { r = add3_remote(s, q, q, 2); }
 static void submit_options(void) {
     r = plain_with(FEVER_WITH(.after = &s, .n_after = 1, .timeout_s = 100, .max_retries = 9), 2);
+}
+static const int code_7[] = {3, 7};
+static void submit_options_block(void) {
+    r = plain_with(FEVER_WITH(.name = "two", .retry_codes = code_7, .n_retry_codes = 2, .max_retries = 9), 2);
+}
+static void submit_options_tail(void) {
+    r = add3_with(FEVER_WITH(.name = "tail", .priority = 3, .max_retries = 9), s, q, q, 2);
 }
 static void fill_deque(void) {
     while (fv_deque_push(fv_proc(VICTIM), fv_queue_of(VICTIM), fv_map.ring_mask, index_of(s)))
@@ -420,6 +447,20 @@ static void setup_detached_dep(void) {
     fever_release(add1_remote(s, 1));
 }
 static void setup_options(void) { expect(plain_with(FEVER_WITH(.timeout_s = 100, .max_retries = 9), 1), EXPECT_LONG, 4); }
+static void setup_options_block(void) { expect(plain_with(FEVER_WITH(.name = "one", .max_retries = 9), 1), EXPECT_LONG, 4); }
+static void setup_detached_options(void) { fever_release(plain_with(FEVER_WITH(.name = "one", .max_retries = 9), 1)); }
+static void setup_flaky(void) {
+    expect(flaky_with(FEVER_WITH(.retry_codes = code_7, .n_retry_codes = 2, .max_retries = 9), 1), EXPECT_LONG, 4);
+}
+static void setup_flaky_later(void) {
+    expect(flaky_with(FEVER_WITH(.retry_on = FEVER_RETRY_ALL, .retry_delay_s = 1000, .max_retries = 9), 1), EXPECT_LONG, 4);
+}
+static void setup_flaky_large(void) {
+    expect(flaky_large_with(FEVER_WITH(.retry_on = FEVER_RETRY_ALL, .retry_delay_s = 1000, .max_retries = 9), 1), EXPECT_BIG, 1);
+}
+static void setup_flaky_detached(void) {
+    fever_release(flaky_with(FEVER_WITH(.retry_on = FEVER_RETRY_ALL, .retry_delay_s = 1000, .max_retries = 9), 1));
+}
 static void setup_dep_done(void) {
     s = plain_remote(2);
     act(OTHER);
@@ -610,6 +651,9 @@ const struct scenario scenarios[] = {
     BODY("submit: depends on both", .setup = setup_s, .prepare = prepare_q, .op = submit_two_deps, .post = release_rq, .finish = release_sr),
     BODY("submit: refs in a block", .setup = setup_s, .prepare = prepare_q, .op = submit_tail, .post = release_rq, .finish = release_sr),
     BODY("submit: options and after", .setup = setup_s, .op = submit_options, .post = release_r, .finish = release_sr),
+    BODY("submit: options in a block", .flags = OP_SHORT, .setup = host_setup, .op = submit_options_block, .post = check_r),
+    BODY("submit: options and refs in blocks", .setup = setup_s, .prepare = prepare_q, .op = submit_options_tail, .post = release_rq,
+         .finish = release_sr),
     BODY("submit: deque full of stale hints", .setup = setup_s, .prepare = prepare_full_deque, .op = submit_plain, .post = release_r,
          .finish = release_sr),
     BODY("submit: one slot left", .setup = host_setup, .prepare = prepare_full_slab, .op = submit_plain, .post = release_many),
@@ -641,6 +685,7 @@ const struct scenario scenarios[] = {
     BODY("release: held by a container", .setup = host_setup, .prepare = prepare_shared, .op = release_q, .post = release_r),
     BODY("release: not started, args in a block", .setup = host_setup, .prepare = prepare_wide, .op = release_r),
     BODY("release: not started", .setup = host_setup, .prepare = prepare_plain, .op = release_r),
+    BODY("release: not started, options in a block", .setup = host_setup, .prepare = submit_options_block, .op = release_r),
     BODY("release: done, a task", .setup = host_setup, .flags = OP_HELPER, .prepare = prepare_done_child, .op = release_r),
     BODY("release: another's, not the last", .setup = setup_object, .prepare = retain_s_twice, .op = release_s, .post = release_s,
          .finish = release_sr),
@@ -675,6 +720,12 @@ const struct scenario scenarios[] = {
     WORKER("step: detached, result in a block", .setup = setup_detached_large, .op = step),
     WORKER("step: detached, with a dependency", .setup = setup_detached_dep, .op = step, .finish = release_sr),
     WORKER("step: time limit and retries", .setup = setup_options, .op = step),
+    WORKER("step: options in a block", .setup = setup_options_block, .op = step),
+    WORKER("step: options in a block, detached", .setup = setup_detached_options, .op = step),
+    WORKER("repeat: at once", .setup = setup_flaky, .op = step),
+    WORKER("repeat: later", .flags = OP_SHORT, .setup = setup_flaky_later, .op = step),
+    WORKER("repeat: result in a block", .setup = setup_flaky_large, .op = step),
+    WORKER("repeat: detached", .setup = setup_flaky_detached, .op = step),
     WORKER("depend: it is done", .setup = setup_dep_done, .op = step, .finish = release_sr),
     WORKER("depend: it has failed", .setup = setup_dep_failed, .op = step, .finish = release_sr),
     WORKER("depend: first to wait", .flags = OP_BRIEF, .setup = setup_dep_open, .op = step, .before = execute_s, .finish = release_sr),

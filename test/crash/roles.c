@@ -63,6 +63,7 @@ void roles_format(void) {
     s->need_fence = 1;
     s->state = FV_UP;
     fv_epoch = 1;
+    fv_rt.bell_fd = -1; /* nobody listens */
     fv_in_user_process = false; /* a broken promise ends us, and so fails the point */
     uint32_t id = 1;
     for (struct fever_def **d = __start_fever_defs; d < __stop_fever_defs; d++) {
