@@ -129,6 +129,7 @@ struct fever_options {
     int         inline_tasks;   /* FEVER_INLINE       1: run every task serially in the driver [0] */
     int         pin;            /* FEVER_PIN          1: pin workers to CPUs, -1: do not [1] */
     int         quiet;          /* FEVER_QUIET        1: no warnings on standard error [0] */
+    const char *log_to_driver;  /* FEVER_LOG          output of tasks: "prefix", "plain", "direct" [prefix] */
 };
 
 #define FEVER_OPTIONS(...) (&(struct fever_options){.struct_bytes = sizeof(struct fever_options), ##__VA_ARGS__})
@@ -155,8 +156,10 @@ FEVER_API int fever_init(const struct fever_options *options);
  *   Takes    nothing
  *   Gives    nothing; refs, views and groups of this runtime are invalid from now on
  *   Returns  0; -FEVER_ENOTINIT, -FEVER_EFORK, -FEVER_ESIGNAL, -FEVER_ECONTEXT (in a task), -FEVER_ERUNTIME (the supervisor had
- *            died or had to be killed)
- *   Blocks   until all processes are gone: workers have 20 ms to flush, then they are killed; at most 6 s
+ *            died or had to be killed), -FEVER_ETIMEDOUT (all is ended, but output of tasks was lost: nobody read this program's
+ *            standard output or error for 2 s)
+ *   Blocks   until all processes are gone: workers have 20 ms to flush, then they are killed; and until all that tasks wrote is
+ *            written, as long as somebody reads it; else at most 6 s
  *   Context  driver
  *   Threads  no other thread may be inside a fever call
  *   Signals  refused in a handler that interrupted a fever call

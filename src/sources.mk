@@ -7,7 +7,7 @@ PLAT_SOURCES = src/plat/cgroup.c src/plat/futex.c src/plat/limits.c src/plat/mac
 SHM_SOURCES  = src/shm/arena.c src/shm/bell.c src/shm/segment.c
 CORE_SOURCES = src/core/delay.c src/core/group.c src/core/hold.c src/core/options.c src/core/sweep.c src/core/task.c src/core/validate.c
 RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/event_uring.c \
-               src/run/execute.c src/run/supervisor.c src/run/warm.c src/run/worker.c
+               src/run/execute.c src/run/logger.c src/run/output.c src/run/supervisor.c src/run/warm.c src/run/worker.c
 API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/submit.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c
 CLI_SOURCES  = src/cli/attach.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \

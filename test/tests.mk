@@ -17,6 +17,9 @@ TEST_SUPPORT  =
 LONG_TESTS    = test/model/run-models
 TSAN_TESTS    = test/t_base test/t_tsan
 
+# What tasks print.
+C_TESTS += test/t_output
+
 # Crash harness: the whole library once more, so that both what gcc makes with and without optimisation is stepped through.
 C_TESTS    += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death test/crash/t_nth
 LONG_TESTS += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death test/mutants/run
@@ -36,7 +39,7 @@ test_crash_kill_O2_LDADD    = $(LIBURING_LIBS) $(HWLOC_LIBS) -lm
 test_crash_t_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fork,--wrap=mmap,--wrap=mprotect,--wrap=madvise,--wrap=ftruncate,--wrap=fallocate \
                            -Wl,--wrap=fchmod,--wrap=shm_open,--wrap=memfd_create,--wrap=eventfd,--wrap=signalfd,--wrap=socket \
                            -Wl,--wrap=bind,--wrap=listen,--wrap=io_uring_queue_init,--wrap=pthread_key_create,--wrap=sigaltstack \
-                           -Wl,--wrap=calloc,--wrap=malloc,--wrap=realloc,--wrap=fv_pidfd_open
+                           -Wl,--wrap=pipe2,--wrap=socketpair,--wrap=calloc,--wrap=malloc,--wrap=realloc,--wrap=fv_pidfd_open
 $(test_crash_kill_O0_OBJECTS): CFLAGS = -g -O0
 $(test_crash_kill_O2_OBJECTS): CFLAGS = -g -O2
 

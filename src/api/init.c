@@ -454,14 +454,22 @@ int fever_shutdown(void) {
         fv_supervisor_ring();
         struct pollfd p = {.fd = fv_rt.supervisor_fd, .events = POLLIN};
         int           n;
-        while ((n = poll(&p, 1, 5000)) < 0 && errno == EINTR)
-            ;
+        uint32_t      progress; /* while output of workers is still being read it takes as long as it takes */
+        do {
+            progress = fv_load_acquire_32(&fv_map.seg->output_progress);
+            n = poll(&p, 1, 5000);
+        } while ((n < 0 && errno == EINTR) || (n == 0 && progress != fv_load_acquire_32(&fv_map.seg->output_progress)));
         if (n == 0) { /* it does not answer: its death takes the workers along */
             kill(fv_rt.supervisor_pid, SIGKILL);
             poll(&p, 1, 1000);
             rc = -FEVER_ERUNTIME;
         } else if (fv_load_acquire_32(&fv_map.seg->state) != FV_GONE) {
             rc = -FEVER_ERUNTIME; /* it had died before */
+        } else if (fv_load_acquire_32(&fv_map.seg->output_lost)) {
+            struct pollfd err = {.fd = 2, .events = POLLOUT}; /* perhaps it is that which nobody reads */
+            if (poll(&err, 1, 0) > 0)
+                fv_warn("output of tasks was lost: nobody read the standard output (or error) of this program for 2 seconds");
+            rc = -FEVER_ETIMEDOUT;
         }
     }
     forget_runtime();

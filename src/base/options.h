@@ -43,7 +43,8 @@
     X(name,          TEXT,    "FEVER_NAME",          "",        0,     0,                   "the program's name",              "shown by the tools") \
     X(inline_tasks,  SWITCH,  "FEVER_INLINE",        "0",       0,     1,                   "",                                "run every task serially in the driver, for debuggers") \
     X(pin,           SWITCH,  "FEVER_PIN",           "1",       0,     1,                   "",                                "pin workers to CPUs") \
-    X(quiet,         SWITCH,  "FEVER_QUIET",         "0",       0,     1,                   "",                                "no warnings on standard error")
+    X(quiet,         SWITCH,  "FEVER_QUIET",         "0",       0,     1,                   "",                                "no warnings on standard error") \
+    X(log_to_driver, CHOICE,  "FEVER_LOG",           "prefix",  0,     0,                   "prefix plain direct",             "workers' output: by the driver, each line with or without a prefix, or straight from the worker")
 
 #define FV_OPTION_TYPE_COUNT(field)   int field;
 #define FV_OPTION_TYPE_COUNT32(field) uint32_t field;

@@ -26,6 +26,7 @@
 #include "plat/process.h"
 #include "run/control.h"
 #include "run/event.h"
+#include "run/output.h"
 #include "run/runtime.h"
 
 #define TICK_NS        2000000ull   /* while somebody runs with a deadline */
@@ -36,6 +37,8 @@
 #define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
 #define DESCENDANTS_NS 80000000ull  /* how long to hunt for processes that task code left behind */
 #define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
+#define UNREAD_NS      2000000000ull /* how long nobody may read their output then, before the rest is given up */
+#define LAST_WORDS_NS  40000000ull  /* the same when the driver is dead */
 
 enum child_state { CHILD_NONE, CHILD_RUNS, CHILD_KILLED_FOR_TIME, CHILD_WAITS_FOR_RESPAWN };
 
@@ -81,7 +84,14 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     p->wait_reason = FV_WAIT_START;
     fv_store_release_32(&p->role, role);
     fv_bit_set(fv_map.seg->active, slot);
+    struct fv_output_pipes output;
+    bool  has_output = fv_output_open(&output);
     pid_t me = getpid(), pid = fork();
+    if (pid != 0 && has_output) {
+        int saved = errno;
+        fv_output_forked(&output, slot - 1, pid);
+        errno = saved;
+    }
     if (pid < 0) {
         spawn_error = -errno;
         fv_warn("cannot fork worker %u: %s", slot - 1, strerror(errno));
@@ -92,6 +102,8 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
         if (getppid() != me)
             _exit(0);
         fv_loop_forget_in_child(loop);
+        if (has_output)
+            fv_output_attach(&output);
         int keep[] = {fv_map.fd, fv_rt.bell_fd};
         fv_process_close_from(keep, 2);
         sigset_t none;
@@ -173,6 +185,7 @@ static void reap_all(void) {
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) { /* also orphans of task code, which are nobody's slot */
         if (pid == helper)
             helper = 0;
+        fv_output_reaped(pid);
         for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
             if (child[s].pid == pid) {
                 buried(s, status);
@@ -185,7 +198,8 @@ static void reap_all(void) {
 
 /* Children of task code that outlived their parents are ours now: end them too. */
 static void kill_descendants(void) {
-    char path[64], line[4096];
+    char  path[64], line[4096];
+    pid_t pid;
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     for (uint64_t until = fv_now_ns() + DESCENDANTS_NS; fv_now_ns() < until;) { /* they may be forking */
         int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -195,10 +209,16 @@ static void kill_descendants(void) {
         if (n <= 0)
             return;
         line[n] = '\0';
+        bool any = false;
         for (char *s = line, *save; (s = strtok_r(s, " ", &save)) != NULL; s = NULL)
-            kill((pid_t)atoi(s), SIGKILL);
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-            ;
+            if ((pid = (pid_t)atoi(s)) != fv_output_logger() && pid > 0) { /* that one has still to write */
+                kill(pid, SIGKILL);
+                any = true;
+            }
+        if (!any)
+            return;
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+            fv_output_reaped(pid);
         poll(NULL, 0, 1);
     }
 }
@@ -232,6 +252,8 @@ __attribute__((noreturn)) static void end(bool farewell) {
         sched_setscheduler(helper, SCHED_OTHER, &none);
     }
     kill_descendants();
+    if (!fv_output_finish(farewell ? UNREAD_NS : LAST_WORDS_NS, farewell))
+        fv_store_release_32(&fv_map.seg->output_lost, 1);
     fv_store_release_32(&fv_map.seg->state, FV_GONE);
     _exit(0);
 }
@@ -294,6 +316,7 @@ static void arm_timer(uint64_t at_ns, uint64_t or_at_ns) {
 static void arm_tick(void) {
     uint64_t delayed = release_delayed();
     bool slow = fv_sweep_adopted(&sup) || fv_sweep_recounts(&sup) || fv_load_acquire_32(&fv_map.seg->resweep);
+    slow |= fv_output_tick();
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots && !slow; s++)
         slow = child[s].state == CHILD_WAITS_FOR_RESPAWN;
     uint64_t tick = fv_load_acquire_32(&fv_map.seg->tick_wanted) ? TICK_NS : slow || spares_are_short ? SLOW_TICK_NS : 0;
@@ -375,6 +398,7 @@ static void on_child(void *arg, int fd, uint32_t events) {
     if (fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
         end(true); /* they leave because they were told to */
     reap_all();
+    arm_tick();
 }
 
 static void on_driver(void *arg, int fd, uint32_t events) {
@@ -455,12 +479,15 @@ void fv_supervisor_main(void) {
         give_up(rc);
     if (listen_fd >= 0)
         fv_loop_add(loop, listen_fd, POLLIN, on_control, NULL);
+    fv_output_init(loop);
     uint32_t n = 0;
     for (uint32_t s = 1; s <= fv_rt.n_workers; s++)
         n += spawn(s, FV_ROLE_WORKER, 0);
     if (n == 0)
         give_up(spawn_error);
     start_helper();
+    fv_output_begin();
+    arm_tick();
     seg->supervisor_pid = (uint32_t)getpid();
     fv_store_release_32(&seg->state, FV_UP);
     fv_faa_32(&seg->ready_bell, 1);

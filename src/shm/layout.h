@@ -337,6 +337,8 @@ struct fv_segment {
     uint64_t delayed_until_ns;          /* hint: when the supervisor is to look for DELAYED tasks; 0: there are none (CAS) */
     uint32_t backed_chunks;             /* hint: chunks with memory behind them */
     uint32_t start_error;               /* supervisor: why it gave up before FV_UP: an errno or FEVER_E number */
+    uint32_t output_progress;           /* supervisor, at the end: changes while output of workers is still being written */
+    uint32_t output_lost;               /* supervisor, at the end: nobody read it, and it was given up */
     /* hints: which slots sleep for want of work, which spares stand by, which slots are in use */
     uint64_t idle_groups FV_ALIGNED(64); /* bit g: word g of idle may be non-zero */
     uint64_t idle[FV_MAX_PROCS / 64] FV_ALIGNED(64);
