@@ -98,12 +98,17 @@
 #define FEVER_HAS_ARGS_(...) (FEVER_COUNT(__VA_ARGS__) != 0)
 
 #define FEVER_DEFINE_(F, RBYTES, RTYPE, name_, ...) \
+    FEVER_DEFINE_ONE_(F, RBYTES, RTYPE, 0, 0, name_, ##__VA_ARGS__) \
+    FEVER_DEFINE_GROUP_(name_, ##__VA_ARGS__)
+
+/* the definition, and how to submit one */
+#define FEVER_DEFINE_ONE_(F, RBYTES, RTYPE, IBYTES, ITYPE, name_, ...) \
     static const uint16_t fever_offs_##name_[] = {FEVER_OFFSETS_(fever_args_##name_, ##__VA_ARGS__)}; \
     static struct fever_def fever_def_##name_ = { \
         .magic = FEVER_DEF_MAGIC, .flags = (F) | FEVER_ALIGNED_(name_) FEVER_EACH(FEVER_P_MAYREF, ##__VA_ARGS__), .name = #name_, .file = __FILE__, \
         .line = __LINE__, .args_bytes = FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof(struct fever_args_##name_) : 0, \
         .result_bytes = (RBYTES), .result_type = (RTYPE), .n_params = FEVER_COUNT(__VA_ARGS__), .has_refs = 0 FEVER_EACH(FEVER_P_ISREF, ##__VA_ARGS__), \
-        .ref_offsets = fever_offs_##name_, .run = fever_run_##name_}; \
+        .ref_offsets = fever_offs_##name_, .run = fever_run_##name_, .item_bytes = (IBYTES), .item_type = (ITYPE)}; \
     static struct fever_def *const fever_defp_##name_ __attribute__((used, section("fever_defs"))) = &fever_def_##name_; \
     __attribute__((unused)) static inline fever_ref name_##_remote(FEVER_LIST(FEVER_P_PARAM, void, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
@@ -113,7 +118,10 @@
         const struct fever_task_options *fever_o_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
         return fever_submit_ref(&fever_def_##name_, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0, fever_o_); \
-    } \
+    }
+
+/* how to submit one to a group */
+#define FEVER_DEFINE_GROUP_(name_, ...) \
     __attribute__((unused)) static inline int name_##_group( \
         struct fever_group *fever_g_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
@@ -190,6 +198,91 @@
     } \
     FEVER_DEFINE_(0u, 0, 0u, name_, ##__VA_ARGS__) \
     static void name_##_local(FEVER_LIST(FEVER_P_PARAM, void, ##__VA_ARGS__))
+
+/* FEVER_TASK_BYTES: defines a task whose result has a size of its own, and is written where it will lie.
+ *   Form     FEVER_TASK_BYTES(name, (type1, arg1), ...) { double *at = fever_result(n * sizeof *at); ... }
+ *   Form     fever_ref name_remote(type1 arg1, ...);
+ *   Form     fever_ref name_with(const struct fever_task_options *options, type1 arg1, ...);
+ *   Form     int name_group(struct fever_group *group, type1 arg1, ...);
+ *   Takes    as FEVER_TASK
+ *   Gives    as FEVER_TASK.  The result is what fever_result was last called for, of 0 bytes if it was not: take it with fever_view,
+ *            or with fever_get where its size is known
+ *   Returns  name_remote and name_with: as fever_submit_ref; name_group: as fever_group_submit
+ *   Blocks   submitting: as fever_submit
+ *   Context  as FEVER_TASK
+ *   Threads  as FEVER_TASK
+ *   Signals  as FEVER_TASK
+ *   Fork     as FEVER_TASK
+ *   Memory   the result is not copied; refs inside it are not kept alive by it
+ *   Cost     as fever_submit
+ *   Source   Ray's tasks that return numpy arrays
+ *   Since    0.1.0 */
+#define FEVER_TASK_BYTES(name_, ...) \
+    FEVER_ARGS_(name_, ##__VA_ARGS__) \
+    static void fever_body_##name_(FEVER_LIST(FEVER_P_PARAM, void, ##__VA_ARGS__)); \
+    static void fever_run_##name_(const void *fever_args_, void *fever_result_) { \
+        const struct fever_args_##name_ *fever_a_ = fever_args_; \
+        (void)fever_a_; \
+        (void)fever_result_; \
+        fever_body_##name_(FEVER_LIST(FEVER_P_ARG, , ##__VA_ARGS__)); \
+    } \
+    FEVER_DEFINE_(FEVER_DEF_BYTES, 0, 0u, name_, ##__VA_ARGS__) \
+    static void fever_body_##name_(FEVER_LIST(FEVER_P_PARAM, void, ##__VA_ARGS__))
+
+#define FEVER_PART(whole, type, member) \
+    fever_part_ref((whole), offsetof(type, member), sizeof((type *)0)->member, FEVER_TYPE_OF(((type *)0)->member))
+
+/* FEVER_STREAM: defines a task that yields items, each of which can be used before the task ends.
+ *   Form     FEVER_STREAM(type, name, (type1, arg1), ...) { ...; fever_yield(item); ... }
+ *   Form     fever_ref name_remote(type1 arg1, ...);
+ *   Form     fever_ref name_with(const struct fever_task_options *options, type1 arg1, ...);
+ *   Form     int name_yield(type item);
+ *   Form     int name_next(fever_ref stream, type *item_out, double timeout_s);
+ *   Takes    arguments as FEVER_TASK; options also stream_items and stream_bytes: how far the body may be ahead of its consumer
+ *   Gives    name_remote submits; its ref is the stream's, for fever_stream_next; name_yield: as fever_yield; name_next:
+ *            fever_stream_next and fever_take in one
+ *   Returns  name_remote and name_with: as fever_submit_ref; name_yield: as fever_yield; name_next: 0; -FEVER_EEND; once the error of
+ *            the task; the others of fever_stream_next
+ *   Blocks   submitting: as fever_submit; fever_wait_one of the stream's ref: until the body has ended
+ *   Context  as FEVER_TASK.  A crash repeats the body, which skips what it had yielded; the body is assumed to do the same again
+ *   Threads  as FEVER_TASK
+ *   Signals  as FEVER_TASK
+ *   Fork     as FEVER_TASK
+ *   Memory   a block of the store for the items' refs: 1.6 KiB with 64 of them; fever_release of the stream frees what was not taken
+ *   Cost     as fever_submit with options
+ *   Source   Ray's streaming generators
+ *   Since    0.1.0 */
+#define FEVER_STREAM(T, name_, ...) \
+    _Static_assert(__builtin_classify_type(*(T *)0) != 5, "the item is a pointer: yield a value, or put the data and yield a fever_ref"); \
+    FEVER_ARGS_(name_, ##__VA_ARGS__) \
+    static void fever_body_##name_(const T *fever_item_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)); \
+    static void fever_run_##name_(const void *fever_args_, void *fever_result_) { \
+        const struct fever_args_##name_ *fever_a_ = fever_args_; \
+        (void)fever_a_; \
+        (void)fever_result_; \
+        fever_body_##name_(NULL FEVER_EACH(FEVER_P_CARG, ##__VA_ARGS__)); \
+    } \
+    FEVER_DEFINE_ONE_(FEVER_DEF_STREAM, 0, 0u, sizeof(T), FEVER_TYPE_OF(*(T *)0), name_, ##__VA_ARGS__) \
+    __attribute__((unused)) static inline int name_##_yield(T fever_y_) { \
+        return fever_yield_raw(&fever_y_, sizeof fever_y_, FEVER_TYPE_OF(*(T *)0)); \
+    } \
+    __attribute__((unused)) static inline int name_##_next(fever_ref fever_s_, T *fever_out_, double fever_secs_) { \
+        fever_ref fever_r_ = FEVER_NULL_REF; \
+        int       fever_rc_ = fever_stream_next(fever_s_, &fever_r_, fever_secs_); \
+        if (fever_rc_ == 0) { \
+            fever_rc_ = fever_get_raw(fever_r_, fever_out_, sizeof *fever_out_, FEVER_TYPE_OF(*(T *)0), 0); \
+            fever_release(fever_r_); \
+        } \
+        return fever_rc_; \
+    } \
+    static void fever_body_##name_(__attribute__((unused)) const T *fever_item_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__))
+
+/* in the body of a FEVER_STREAM: the next item */
+#define fever_yield(item) \
+    __extension__({ \
+        __typeof__(*fever_item_) fever_y_ = (item); \
+        fever_yield_raw(&fever_y_, sizeof fever_y_, FEVER_TYPE_OF(fever_y_)); \
+    })
 
 /* A parallel loop:
  *

@@ -5,10 +5,12 @@ BASE_SOURCES = src/base/base.c src/base/error.c src/base/log.c src/base/options.
 PLAT_SOURCES = src/plat/cgroup.c src/plat/futex.c src/plat/limits.c src/plat/machine.c \
                src/plat/process.c src/plat/shmfile.c src/plat/topo.c
 SHM_SOURCES  = src/shm/arena.c src/shm/bell.c src/shm/segment.c
-CORE_SOURCES = src/core/delay.c src/core/group.c src/core/hold.c src/core/options.c src/core/sweep.c src/core/task.c src/core/validate.c
+CORE_SOURCES = src/core/delay.c src/core/group.c src/core/hold.c src/core/options.c src/core/stream.c \
+               src/core/sweep.c src/core/task.c src/core/validate.c
 RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/event_uring.c \
                src/run/execute.c src/run/logger.c src/run/output.c src/run/supervisor.c src/run/warm.c src/run/worker.c
-API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/submit.c
+API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/part.c src/api/result.c src/api/stream.c \
+               src/api/submit.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c
 CLI_SOURCES  = src/cli/attach.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
                src/cli/process.c src/cli/status.c src/cli/table.c src/cli/task.c

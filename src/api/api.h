@@ -49,8 +49,18 @@ void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref);
 /* Submits; spins or sleeps while all task slots are in flight. */
 int fv_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
               const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t *id_out);
+/* fever_put_with(), inside. */
+int fv_put(struct fv_self *self, const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, fever_ref *ref_out);
+/* In a body: room for its result; NULL: the task has failed. */
+void *fv_result(struct fv_self *self, size_t bytes);
+/* The definition of tasks that copy a part of what they depend on; the same number in all processes. */
+extern struct fever_def fv_part_def;
+/* Is the value of a task with such a definition to be had as this type? */
+bool fv_part_is(const struct fv_task *task, unsigned type);
 /* FEVER_INLINE=1: runs the task if it is READY, and what became READY by that. */
 void fv_run_inline(struct fv_self *self, uint32_t index);
+/* FEVER_INLINE=1: no other thread uses the runtime, or the task with word t runs further up on this stack. */
+bool fv_is_alone(struct fv_self *self, uint64_t t);
 /* A body awaits a reentrant task that has not started: runs it here.  True when it did. */
 bool fv_run_in_place(struct fv_self *self, uint32_t index, uint64_t truth);
 

@@ -128,7 +128,7 @@ void fv_run_inline(struct fv_self *self, uint32_t index) {
 }
 
 /* FEVER_INLINE=1: no other thread uses the runtime, or the task runs further up on this stack. */
-static bool is_alone(struct fv_self *self, uint64_t t) {
+bool fv_is_alone(struct fv_self *self, uint64_t t) {
     unsigned n = 0;
     for (unsigned w = 0; w < FV_MAX_PROCS / 64; w++)
         n += (unsigned)__builtin_popcountll(fv_load_relaxed_64(&fv_map.seg->taken[w]));
@@ -149,7 +149,7 @@ int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_
         fv_run_inline(self, index);
         if (is_over(t = fv_load_acquire_64(&fv_task(index)->truth), gen))
             return 0;
-        if (deadline == UINT64_MAX && is_alone(self, t))
+        if (deadline == UINT64_MAX && fv_is_alone(self, t))
             return -FEVER_EDEADLK; /* nobody else will complete it */
     }
     if (deadline == 0)
@@ -231,6 +231,12 @@ int fv_wait_slot(struct fv_self *self, uint64_t *spin_until) {
 
 /* ------------------------------------------------------------------------------------------------ values */
 
+/* The definition does not name that type: is it one that leaves it open? */
+static bool is_of_type(const struct fv_task *task, unsigned type) {
+    const struct fever_def *def = fv_defs[task->def];
+    return def == &fv_part_def ? fv_part_is(task, type) : (def->flags & FEVER_DEF_BYTES) != 0;
+}
+
 /* The ref is complete: is its value of that size and type?  Copies it. */
 static int copy_value(uint32_t index, uint64_t t, void *out, size_t bytes, unsigned type) {
     const struct fv_task *task = fv_task(index);
@@ -240,7 +246,7 @@ static int copy_value(uint32_t index, uint64_t t, void *out, size_t bytes, unsig
     const void *value = fv_task_result(task, &have);
     if (FV_UNLIKELY(have != bytes))
         return -FEVER_ETYPE;
-    if (task->kind == FV_KIND_TASK && FV_UNLIKELY(fv_defs[task->def]->result_type != type && type != 0))
+    if (task->kind == FV_KIND_TASK && FV_UNLIKELY(fv_defs[task->def]->result_type != type && type != 0) && !is_of_type(task, type))
         return -FEVER_ETYPE;
     if (bytes == 8)
         memcpy(out, value, 8);
@@ -401,7 +407,7 @@ int fever_wait(const fever_ref *refs, size_t n, size_t num_returns, double timeo
             fv_run_inline(self, fv_ref_index(refs[first].id));
             if (is_over(fv_load_acquire_64(&fv_task(fv_ref_index(refs[first].id))->truth), fv_ref_gen(refs[first].id)))
                 continue;
-            if (deadline == UINT64_MAX && is_alone(self, 0)) {
+            if (deadline == UINT64_MAX && fv_is_alone(self, 0)) {
                 rc = -FEVER_EDEADLK;
                 break;
             }

@@ -56,6 +56,8 @@ void fever_register_defs(struct fever_def **begin, struct fever_def **end) {
 
 static int number_defs(void) {
     uint32_t id = 1;
+    fv_defs[id] = &fv_part_def;
+    fv_part_def.id = id++;
     for (unsigned r = 0; r < n_ranges; r++)
         for (struct fever_def **d = ranges[r].begin; d < ranges[r].end; d++) {
             if (*d == NULL || (*d)->magic != FEVER_DEF_MAGIC)
@@ -66,7 +68,7 @@ static int number_defs(void) {
             (*d)->id = id++;
             bool may_refs = (*d)->result_bytes >= 8 && ((*d)->result_type == 16 || (*d)->result_type == 255);
             bool plain = (*d)->args_bytes <= FV_INLINE_ARGS && (*d)->result_bytes <= FV_INLINE_RESULT && (*d)->has_refs == 0 &&
-                         !((*d)->flags & (FEVER_DEF_MAY_REFS | FEVER_DEF_ALIGNED)) && !may_refs;
+                         !((*d)->flags & (FEVER_DEF_MAY_REFS | FEVER_DEF_ALIGNED | FEVER_DEF_STREAM)) && !may_refs;
             (*d)->flags = plain ? (*d)->flags | FV_DEF_PLAIN : (*d)->flags & ~FV_DEF_PLAIN;
         }
     return (int)id;

@@ -43,25 +43,19 @@ static void publish(struct fv_self *self, uint32_t index, uint32_t gen, unsigned
         fv_own_add(self, ref_out->id);
 }
 
-int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, fever_ref *ref_out) {
-    int why;
-    if (FV_UNLIKELY(ref_out == NULL || (data == NULL && bytes != 0) || (refs == NULL && n_refs != 0)))
-        return -FEVER_ENULL;
-    struct fv_self *self = fv_enter(&why);
-    if (FV_UNLIKELY(self == NULL))
-        return why;
+int fv_put(struct fv_self *self, const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, fever_ref *ref_out) {
     uint32_t index = 0, gen = 0;
     uint64_t head = (bytes + 7) & ~7ull, t = 0, total = bytes + (n_refs != 0 ? head - bytes + 8 + 8 * n_refs : 0);
     if (FV_UNLIKELY(bytes > fv_arena_capacity() || n_refs > fv_arena_capacity() / 8 || total > fv_arena_capacity()))
-        return fv_leave(self, -FEVER_ETOOBIG);
+        return -FEVER_ETOOBIG;
     for (size_t i = 0; i < n_refs; i++) {
         int rc = fv_ref_check(refs[i].id, &index, &t);
         if (rc < 0)
-            return fv_leave(self, rc);
+            return rc;
     }
     int rc = new_slot(self, FV_KIND_OBJECT, &index, &gen);
     if (FV_UNLIKELY(rc < 0))
-        return fv_leave(self, rc);
+        return rc;
     struct fv_task *task = fv_task(index);
     if (bytes <= FV_INLINE_RESULT && n_refs == 0) {
         if (bytes != 0)
@@ -70,7 +64,7 @@ int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t
     } else {
         uint64_t offset = fv_home_alloc(self, index, gen, total);
         if (FV_UNLIKELY(offset == 0))
-            return fv_leave(self, -FEVER_ESTOREFULL);
+            return -FEVER_ESTOREFULL;
         fv_copy(fv_at(offset), data, bytes);
         task->result[0] = offset;
         task->result[1] = bytes;
@@ -88,7 +82,17 @@ int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t
     }
     publish(self, index, gen, FV_DONE, ref_out);
     fv_count(self->proc, FV_C_puts);
-    return fv_leave(self, 0);
+    return 0;
+}
+
+int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, fever_ref *ref_out) {
+    int why;
+    if (FV_UNLIKELY(ref_out == NULL || (data == NULL && bytes != 0) || (refs == NULL && n_refs != 0)))
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (FV_UNLIKELY(self == NULL))
+        return why;
+    return fv_leave(self, fv_put(self, data, bytes, refs, n_refs, ref_out));
 }
 
 int fever_put(const void *data, size_t bytes, fever_ref *ref_out) { return fever_put_with(data, bytes, NULL, 0, ref_out); }

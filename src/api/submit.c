@@ -84,6 +84,14 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
         s.timeout_ns = (uint64_t)(o->timeout_s * 1e9);
         s.max_retries = o->max_retries == FEVER_NO_RETRY ? 0 : o->max_retries == 0 ? -1 : o->max_retries;
     }
+    if (FV_UNLIKELY(def->flags & FEVER_DEF_STREAM)) {
+        if (x & FV_X_GROUP) /* nobody could take its items */
+            return -FEVER_EINVAL;
+        s.stream_items = self->is_inline ? FV_STREAM_INLINE : o->stream_items == 0 ? FV_STREAM_ITEMS : (uint32_t)o->stream_items;
+        s.stream_bytes = self->is_inline ? UINT64_MAX : o->stream_bytes == 0 ? FV_STREAM_BYTES : o->stream_bytes;
+    } else if (FV_UNLIKELY(o->stream_items != 0 || o->stream_bytes != 0)) {
+        return -FEVER_EINVAL;
+    }
     if (FV_UNLIKELY(def->n_params != 0 && (def->has_refs || def->flags & FEVER_DEF_MAY_REFS)) || o->n_after != 0) {
         int rc = find_refs(def, args, bytes, o, &r);
         if (rc < 0)

@@ -10,7 +10,7 @@
  * recounts that slot from the records (sweep.c).  A slot is free for reuse when it is complete, HELD is off and
  * the count is 0; whoever makes the last of these true sees the others, since each is a locked instruction.
  */
-#include "core/task.h"
+#include "core/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +138,8 @@ void fv_shared_release(struct fv_self *self, uint64_t id, uint64_t *record) {
     if (to >> 32 != 0)
         return;
     uint64_t t = fv_load_acquire_64(&task->truth);
+    if (fv_truth_gen(t) == fv_ref_gen(id))
+        fv_stream_left(index, t);
     /* With refs in its arguments the slot is its home's (or the supervisor's) to free: they hold those refs. */
     if (fv_truth_gen(t) != fv_ref_gen(id) || !(fv_state_is_complete(fv_truth_state(t)) || fv_truth_state(t) == FV_OPEN) || t & FV_HELD)
         return;
@@ -262,6 +264,8 @@ static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t inde
         fv_task_finish_dying(self, index);
     else if ((fv_state_is_complete(fv_truth_state(to)) && !h->refs) || fv_truth_state(to) == FV_OPEN)
         fv_task_free(self, index, to);
+    else
+        fv_stream_left(index, to);
     return 0;
 }
 

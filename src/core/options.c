@@ -68,6 +68,8 @@ int fv_task_options_check(const struct fever_task_options *user, struct fever_ta
     if ((o.retry_on != FEVER_RETRY_NONE && o.retry_on != FEVER_RETRY_ALL) || o.n_retry_codes > FV_CODES_MOST ||
         (o.n_retry_codes != 0 && o.retry_codes == NULL) || !seconds_are_good(o.retry_delay_s))
         return -FEVER_EINVAL;
+    if (o.stream_items > FV_STREAM_MOST)
+        return -FEVER_EINVAL;
     if (o.max_calls < 0 || !env_is_good(&o, &n_env, &env_bytes))
         return -FEVER_EINVAL;
     o.timeout_s = FV_MIN(o.timeout_s, SECONDS_MOST);

@@ -3,7 +3,8 @@
  * Run by the supervisor, after waitid has proved the death, and by nobody else.  Every step is a CAS of a truth word, or is
  * repeated until it changes nothing, so that a sweep can be begun again.  In this order:
  *
- *   1. slots that the dead was freeing (DYING) are freed; unsealed objects of its own fail
+ *   1. slots that the dead was freeing (DYING) are freed; unsealed objects of its own fail; an item that it was taking from a
+ *      stream is taken
  *   2. blocks that it had allocated and not published are freed
  *   3. tasks that it was running are READY again, charged or not, or fail
  *   4. its own slab: what nobody else holds is dropped; the rest is adopted, its arguments held by the supervisor
@@ -12,7 +13,7 @@
  *   7. every bell rings
  */
 #include "core/delay.h"
-#include "core/task.h"
+#include "core/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,11 @@ static bool refers(uint32_t index, uint64_t offset, bool extent) {
         return true;
     if (t->x & FV_X_OPTIONS && offset == fv_cold(index)->options)
         return true;
+    if (fv_is_stream(index)) {
+        uint64_t s = fv_cold(index)->stream;
+        if (extent ? in_span(offset, s, fv_stream_bytes(((const struct fv_stream *)fv_at(s))->capacity)) : offset == s)
+            return true;
+    }
     return t->x & FV_X_FAILURE && offset == ((const struct fv_failure *)t->result)->error;
 }
 
@@ -224,8 +230,11 @@ static uint32_t records_of(uint64_t id) {
                 n += fv_load_acquire_64(&fv_holds_of(p)[i]) == id;
         EACH_SLOT(p, i) {
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth), k;
-            if (fv_truth_state(t) == FV_FREE || !(fv_load_relaxed_8(&fv_task(i)->x) & FV_X_NESTED))
+            if (fv_truth_state(t) == FV_FREE || !(fv_load_relaxed_8(&fv_task(i)->x) & (FV_X_NESTED | FV_X_OPTIONS)))
                 continue;
+            struct fv_stream *s = fv_stream_of(i, fv_truth_gen(t));
+            for (uint64_t j = 0; s != NULL && j < s->capacity; j++)
+                n += fv_load_acquire_64(&s->entry[j].item) == id;
             uint64_t *nested = fv_task_nested(i, t, &k);
             for (uint64_t j = 0; nested != NULL && j < k; j++)
                 n += fv_load_acquire_64(&nested[j]) == id;
@@ -360,6 +369,8 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
                 fv_task_notified(self, i, fv_truth_gen(t));
                 continue;
             }
+            if (s != FV_FREE && s != FV_DYING && fv_is_stream(i))
+                fv_stream_mend(self, i, fv_truth_gen(t), dead);
             if (fv_truth_owner(t) != dead || (s != FV_DYING && s != FV_OPEN && s != FV_RUN))
                 continue;
             if (s == FV_DYING)

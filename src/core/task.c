@@ -8,6 +8,7 @@
 
 #include "core/group.h"
 #include "core/options.h"
+#include "core/stream.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,10 +217,13 @@ uint32_t fv_task_alloc(struct fv_self *self, uint32_t *gen_out) {
 }
 
 /* Of a slot that is not to be submitted after all. */
-static void drop_blocks(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t options, unsigned x) {
-    const struct fv_span *args = (const struct fv_span *)fv_task(index)->args;
-    if (options != 0)
-        fv_arena_free(&self->heap, options, fv_cold(index)->options_bytes, index, gen);
+static void drop_blocks(struct fv_self *self, uint32_t index, uint32_t gen, unsigned x) {
+    const struct fv_span      *args = (const struct fv_span *)fv_task(index)->args;
+    const struct fv_task_cold *c = fv_cold(index);
+    if (x & FV_X_OPTIONS && c->options != 0)
+        fv_arena_free(&self->heap, c->options, c->options_bytes, index, gen);
+    if (x & FV_X_OPTIONS && c->stream != 0)
+        fv_arena_free(&self->heap, c->stream, fv_stream_bytes(((struct fv_stream *)fv_at(c->stream))->capacity), index, gen);
     if (x & FV_X_ARGS_BLOCK)
         fv_arena_free(&self->heap, args->offset, args->bytes, index, gen);
 }
@@ -261,20 +265,23 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
         memset(tl->ref + s->n_refs, 0, 16ull * s->n_deps);
         x |= FV_X_ARGS_BLOCK;
     }
-    if (s->timeout_ns != 0 || s->max_retries >= 0 || s->options != NULL) {
+    if (s->timeout_ns != 0 || s->max_retries >= 0 || s->options != NULL || s->stream_items != 0) {
+        int rc = 0;
         struct fv_task_cold *c = fv_cold(index);
         c->timeout_ns = s->timeout_ns;
         c->max_retries = (uint16_t)(s->max_retries >= 0 ? s->max_retries : 3);
         c->options = c->stream = 0;
+        x |= FV_X_OPTIONS;
         if (s->options != NULL) {
             c->options = fv_home_alloc(self, index, gen, c->options_bytes = s->options_bytes);
-            int rc = c->options == 0 ? -FEVER_ESTOREFULL : fv_task_options_fill(fv_at(c->options), s->options, s->options_bytes) ? 0 : -FEVER_EINVAL;
-            if (rc < 0) {
-                drop_blocks(self, index, gen, c->options, x);
-                return rc;
-            }
+            rc = c->options == 0 ? -FEVER_ESTOREFULL : fv_task_options_fill(fv_at(c->options), s->options, s->options_bytes) ? 0 : -FEVER_EINVAL;
         }
-        x |= FV_X_OPTIONS;
+        if (rc == 0 && s->stream_items != 0 && (c->stream = fv_stream_create(self, index, gen, s->stream_items, s->stream_bytes)) == 0)
+            rc = -FEVER_ESTOREFULL;
+        if (rc < 0) {
+            drop_blocks(self, index, gen, x);
+            return rc;
+        }
     }
     if (s->n_refs != 0) {
         for (uint32_t i = 0; i < s->n_refs; i++) {
@@ -282,7 +289,7 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
             if (rc < 0 && s->refs[i] >> 60 != FV_TAG_ERROR) {
                 while (i > 0)
                     fv_unhold(self, s->refs[--i]);
-                drop_blocks(self, index, gen, x & FV_X_OPTIONS ? fv_cold(index)->options : 0, x);
+                drop_blocks(self, index, gen, x);
                 return rc;
             }
         }
@@ -362,7 +369,7 @@ int fv_task_resolve(struct fv_self *self, uint32_t index, uint32_t *failed_out) 
         }
         uint32_t d = fv_ref_index(refs[k]);
         uint64_t dt = fv_load_acquire_64(&fv_task(d)->truth);
-        if (fv_truth_state(dt) == FV_DONE)
+        if (fv_truth_state(dt) == FV_DONE || fv_is_stream(d)) /* a stream is not awaited: it is there to be read from */
             continue;
         if (fv_truth_state(dt) == FV_FAIL) {
             *failed_out = d;
@@ -626,6 +633,7 @@ static void finish_one(struct fv_self *self, uint32_t index) {
         struct fv_span *s = (struct fv_span *)task->args;
         fv_arena_free(&self->heap, s->offset, s->bytes, index, gen);
     }
+    fv_stream_free(self, index, gen);
     fv_task_options_free(self, index, gen);
     if (t & FV_DEPS)
         fv_store_relaxed_64(&fv_cold(index)->dependents, 0);

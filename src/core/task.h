@@ -47,6 +47,8 @@ struct fv_submission {
     const struct fever_task_options *options; /* checked; NULL: no block of options is needed */
     uint32_t        options_bytes;            /* of that block */
     uint32_t        group, group_index;
+    uint32_t        stream_items; /* a stream's capacity; 0: it is none */
+    uint64_t        stream_bytes;
 };
 int  fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t *id_out);
 /* Makes the task known: pushes its hint, wakes a worker if one is idle.  Sets self->call_supervisor when its queue is full. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/task.h"
+#include "core/stream.h"
 
 struct check {
     FILE    *stream;
@@ -53,10 +53,12 @@ static void check_block(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
         return;
     }
     const struct fv_span *a = (const struct fv_span *)t->args, *r = (const struct fv_span *)t->result;
+    const struct fv_stream *stream = fv_stream_of(index, gen);
+    const struct fv_span    s = {stream == NULL ? 0 : fv_cold(index)->stream, stream == NULL ? 0 : fv_stream_bytes(stream->capacity)};
     bool extent = bytes == FV_CHUNK_BYTES;
 #define INSIDE(s) (extent ? offset >= (s)->offset / FV_CHUNK_BYTES * FV_CHUNK_BYTES && offset < (s)->offset + (s)->bytes : offset == (s)->offset)
     if (!((t->x & FV_X_ARGS_BLOCK && INSIDE(a)) || (t->x & FV_X_RESULT_BLOCK && INSIDE(r)) ||
-          (t->x & FV_X_OPTIONS && fv_cold(index)->options == offset) ||
+          (t->x & FV_X_OPTIONS && fv_cold(index)->options == offset) || (stream != NULL && INSIDE(&s)) ||
           (t->x & FV_X_FAILURE && ((const struct fv_failure *)t->result)->error == offset)))
         BAD(c, "block at %#llx leaks: its root %u does not refer to it\n", (unsigned long long)offset, index);
 }
@@ -81,6 +83,12 @@ int fv_validate(FILE *stream, bool expect_empty) {
             uint64_t *nested = fv_task_nested(i, t, &k);
             for (uint64_t j = 0; nested != NULL && j < k; j++)
                 record(&c, nested[j], "container", i);
+            const struct fv_stream *s = fv_stream_of(i, fv_truth_gen(t));
+            for (uint64_t j = 0; s != NULL && j < s->capacity; j++) {
+                record(&c, s->entry[j].item, "stream", i);
+                if (s->entry[j].turn & 0xFFFF)
+                    BAD(&c, "stream %u: entry %llu is being taken by slot %u\n", i, (unsigned long long)j, (unsigned)(s->entry[j].turn & 0xFFFF) - 1);
+            }
         }
     }
     FV_EACH_ACTIVE(p)

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "core/delay.h"
 #include "core/options.h"
-#include "core/task.h"
+#include "core/stream.h"
 #include "run/runtime.h"
 
 void fv_own_grow(struct fv_self *self) {
@@ -67,7 +67,7 @@ static void fail_as_argument(struct fv_self *self, uint32_t index, uint32_t k) {
 }
 
 /* A result that contains refs: moved to a block with a tail of holds.  bytes of it stand at result. */
-static int keep_refs(struct fv_self *self, uint32_t index, const void *result, uint64_t bytes) {
+int fv_keep_refs(struct fv_self *self, uint32_t index, const void *result, uint64_t bytes) {
     struct fv_task *task = fv_task(index);
     uint32_t        gen = fv_truth_gen(fv_load_relaxed_64(&task->truth)), n = 0, i;
     uint64_t        t = 0, id, own = fv_ref_make(index, gen); /* would keep itself alive */
@@ -140,6 +140,8 @@ void fv_execute(struct fv_self *self, uint32_t index) {
         }
     }
 
+    if (FV_UNLIKELY(task->x & FV_X_OPTIONS && fv_cold(index)->stream != 0))
+        fv_stream_begin(fv_at(fv_cold(index)->stream));
     uint64_t bytes = def->result_bytes;
     int      rc = 0;
     bool     may_refs = bytes >= 8 && (def->result_type == 16 || def->result_type == 255);
@@ -147,7 +149,7 @@ void fv_execute(struct fv_self *self, uint32_t index) {
         task->result_bytes = (uint32_t)bytes;
         def->run(fv_task_args(task), task->result);
         if (FV_UNLIKELY(may_refs) && !self->failed)
-            rc = keep_refs(self, index, task->result, bytes);
+            rc = fv_keep_refs(self, index, task->result, bytes);
     } else {
         uint64_t offset = fv_arena_alloc(&self->heap, index, fv_truth_gen(truth), bytes);
         if (offset == 0) {
@@ -158,7 +160,7 @@ void fv_execute(struct fv_self *self, uint32_t index) {
             fv_or_8(&task->x, FV_X_RESULT_BLOCK); /* after the span: the sweep frees it by that */
             def->run(fv_task_args(task), fv_at(offset));
             if (may_refs && !self->failed)
-                rc = keep_refs(self, index, fv_at(offset), bytes);
+                rc = fv_keep_refs(self, index, fv_at(offset), bytes);
         }
     }
     if (FV_UNLIKELY(proc->deadline_ns != outer_deadline)) {

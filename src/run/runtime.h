@@ -39,6 +39,8 @@ __attribute__((noreturn)) void fv_warm_main(void);
 
 /* run/execute.c: runs a task that self has claimed, to its end. */
 void fv_execute(struct fv_self *self, uint32_t index);
+/* In a body's end: its result, bytes of it at `result`, contains refs: moves it to a block with a tail of holds. */
+int fv_keep_refs(struct fv_self *self, uint32_t index, const void *result, uint64_t bytes);
 /* The end of that: releases what the body took, restores the outer body, completes the task. */
 void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uint32_t outer_running, uint32_t outer_base,
                        bool outer_failed);

@@ -266,6 +266,12 @@ void fv_arena_free(struct fv_heap *h, uint64_t offset, uint64_t bytes, uint32_t 
         h->extent_hint = (uint32_t)(c + n); /* warm: use it next */
 }
 
+void fv_arena_shrink(uint64_t offset, uint64_t old_bytes, uint64_t bytes, uint32_t root_index, uint32_t root_gen) {
+    uint64_t keep = (FV_MAX(bytes, 1u) + FV_CHUNK_BYTES - 1) / FV_CHUNK_BYTES * FV_CHUNK_BYTES;
+    if (keep < old_bytes) /* an extent, then */
+        fv_arena_free(NULL, offset + keep, old_bytes - keep, root_index, root_gen);
+}
+
 bool fv_arena_owned(uint64_t offset, uint32_t root_index, uint32_t root_gen) {
     uint32_t c = (uint32_t)((offset - fv_map.seg->off_data) / FV_CHUNK_BYTES);
     uint64_t w = fv_load_acquire_64(&fv_map.chunks[c]);

@@ -29,6 +29,8 @@ void     fv_heap_fini(struct fv_heap *h);
 uint64_t fv_arena_alloc(struct fv_heap *h, uint32_t root_index, uint32_t root_gen, uint64_t bytes);
 /* Frees it; does nothing if it does not belong to root any more.  h may be NULL; a hint when the caller owns it. */
 void     fv_arena_free(struct fv_heap *h, uint64_t offset, uint64_t bytes, uint32_t root_index, uint32_t root_gen);
+/* Gives back what is beyond the first bytes of a block of old_bytes, as far as it is whole chunks. */
+void     fv_arena_shrink(uint64_t offset, uint64_t old_bytes, uint64_t bytes, uint32_t root_index, uint32_t root_gen);
 /* Largest block that could ever be had. */
 uint64_t fv_arena_capacity(void);
 /* Does the block still belong to root? */

@@ -144,7 +144,7 @@ _Static_assert(sizeof(struct fv_task) == 64, "one line");
  *   options_bytes  in core/options.h), 0: none
  *   not_before_ns  the RUN owner or the supervisor, before DELAYED: when it may go on (core/delay.c)
  *   spared       the supervisor: gen 32 | number 32: attempts that the memory monitor ended; good only if gen is the truth word's
- *   stream       the RUN owner, once; good only with X_OPTIONS: offset of a block of the slot's, 0: none
+ *   stream       the home while FREE; good only with X_OPTIONS: offset of the slot's struct fv_stream, 0: none
  */
 struct fv_task_cold {
     uint64_t count;
@@ -175,6 +175,56 @@ struct fv_args_tail {
     uint64_t ref[];
 };
 
+/* Stream: control block of a task that yields items, an arena block of its slot, found by the cold line's `stream`.
+ *
+ *   field          writer                                                   order
+ *   capacity, ..   the home while FREE, frozen
+ *   next           RUN owner: number of the item that its body yields next; below n_yielded it is skipped
+ *   n_yielded      RUN owner                                                ORDER yield
+ *   n_taken        anyone, upwards, by CAS.  Hint: all items below it are taken; it can lag behind
+ *   waiter         hint: 1 + slot of a consumer that sleeps, FV_MANY, 0: none.  Consumers by CAS, the RUN owner takes it
+ *   producer       hint: 1 + slot of the RUN owner while it waits for room, 0: it does not
+ *   error_given    consumers, by CAS 0 -> 1: the one ref that carries the error has been handed out
+ *   entry[i mod capacity], for item i:
+ *     item         record of a counted hold, as in a container: RUN owner, then whoever has claimed the entry
+ *     turn         TRUTH: lap 48 | claimant 16, lap = i / capacity, claimant = 1 + slot of the consumer that takes item i, or 0.
+ *                  (lap, 0) -> (lap, me) by CAS; (lap, me) -> (lap + 1, 0) by the claimant, or by the sweep after its death
+ *   upto[i mod (capacity + 1)]: bytes of the items 0 .. i.  RUN owner
+ *
+ * Life of item i: what stands after each store, and so what the death of its writer leaves.
+ *
+ *   producer: turn is (lap, 0) and item is 0: room   nothing has happened
+ *             the item is put                        held by the dead alone: freed
+ *             count + 1                              the same, after the recount
+ *             item = its ref                         the record keeps it alive; the next attempt finds it at n_yielded and counts it
+ *             n_yielded = i + 1                      yielded: the next attempt skips it
+ *             waiter taken, bell rung                the sweep rings all bells
+ *   consumer: turn = (lap, me)                       the item is gone with the dead: the sweep lets go of the record and ends the turn
+ *             a hold of its own, item = 0, count - 1 the same; the hold table is released, the count is recounted
+ *             turn = (lap + 1, 0)                    taken, there is room
+ *             n_taken, producer's bell               whoever looks next moves n_taken; the sweep rings all bells
+ *
+ * An item is given at most once.  When the task ends its records stay until the slot is freed, which releases what is left.
+ */
+#define FV_STREAM_MOST   65536u
+#define FV_STREAM_ITEMS  64u
+#define FV_STREAM_BYTES  (64ull << 20)
+#define FV_STREAM_INLINE 16384u /* with FEVER_INLINE=1 no consumer can run meanwhile */
+struct fv_stream_entry {
+    uint64_t item, turn;
+};
+struct fv_stream {
+    uint64_t capacity;
+    uint64_t bytes_limit;
+    uint64_t next;
+    uint64_t n_yielded;
+    uint64_t n_taken FV_ALIGNED(64);
+    uint32_t waiter;
+    uint32_t producer;
+    uint64_t error_given;
+    struct fv_stream_entry entry[] FV_ALIGNED(64); /* then capacity + 1 words `upto` */
+};
+
 /* How a failed task tells why, in place of the result. */
 struct fv_failure {
     uint16_t code;  /* FEVER_E... */
@@ -190,7 +240,8 @@ enum fv_role { FV_ROLE_NONE, FV_ROLE_SUPERVISOR, FV_ROLE_DRIVER, FV_ROLE_WORKER,
 /* wait reasons, shown by `fever status` */
 #define FV_WAITS(X) \
     X(NOT, "working") X(IDLE, "idle: no task is ready") X(GET, "waits for a result") X(SLOT, "waits for a task slot") \
-    X(GROUP, "waits for a group") X(SPARE, "spare: stands by for a blocked worker") X(START, "starting")
+    X(GROUP, "waits for a group") X(SPARE, "spare: stands by for a blocked worker") X(START, "starting") \
+    X(ITEM, "waits for an item of a stream") X(ROOM, "waits for room in its stream")
 enum fv_wait_reason {
 #define FV_X(name, text) FV_WAIT_##name,
     FV_WAITS(FV_X)

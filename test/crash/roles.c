@@ -66,13 +66,15 @@ void roles_format(void) {
     fv_rt.bell_fd = -1; /* nobody listens */
     fv_in_user_process = false; /* a broken promise ends us, and so fails the point */
     uint32_t id = 1;
+    fv_defs[id] = &fv_part_def;
+    fv_part_def.id = id++;
     for (struct fever_def **d = __start_fever_defs; d < __stop_fever_defs; d++) {
         fv_defs[id] = *d;
         (*d)->id = id++;
         /* as fever_init() finds out: small ones go the short way, through run/fast.h */
         bool may_refs = (*d)->result_bytes >= 8 && ((*d)->result_type == 16 || (*d)->result_type == 255);
         if ((*d)->args_bytes <= FV_INLINE_ARGS && (*d)->result_bytes <= FV_INLINE_RESULT && (*d)->has_refs == 0 &&
-            !((*d)->flags & (FEVER_DEF_MAY_REFS | FEVER_DEF_ALIGNED)) && !may_refs)
+            !((*d)->flags & (FEVER_DEF_MAY_REFS | FEVER_DEF_ALIGNED | FEVER_DEF_STREAM)) && !may_refs)
             (*d)->flags |= FV_DEF_PLAIN;
     }
     for (unsigned r = 0; r < ROLES; r++)
