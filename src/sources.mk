@@ -8,7 +8,7 @@ SHM_SOURCES  = src/shm/arena.c src/shm/bell.c src/shm/segment.c
 CORE_SOURCES = src/core/delay.c src/core/group.c src/core/hold.c src/core/options.c src/core/stream.c \
                src/core/sweep.c src/core/task.c src/core/validate.c
 RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/event_uring.c \
-               src/run/execute.c src/run/logger.c src/run/output.c src/run/supervisor.c src/run/warm.c src/run/worker.c
+               src/run/execute.c src/run/logger.c src/run/output.c src/run/supervisor.c src/run/tidy.c src/run/warm.c src/run/worker.c
 API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/part.c src/api/result.c src/api/stream.c \
                src/api/submit.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c

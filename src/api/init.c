@@ -106,9 +106,13 @@ static void name_defs(uint32_t n) {
 
 void fv_supervisor_ring(void) {
     uint64_t one = 1;
-    if (fv_rt.bell_fd >= 0)
-        while (write(fv_rt.bell_fd, &one, sizeof one) < 0 && errno == EINTR)
-            ;
+    ssize_t  n = -1;
+    if (fv_rt.bell_fd < 0)
+        return;
+    while ((n = write(fv_rt.bell_fd, &one, sizeof one)) < 0 && errno == EINTR)
+        ;
+    if (n < 0 && errno != EAGAIN && fv_map.seg->supervisor_pid != 0) /* somebody has closed it */
+        kill((pid_t)fv_map.seg->supervisor_pid, SIGCHLD); /* it looks round then, too */
 }
 
 /* In a child that the user's program, or the body of a task, forked: the segment is not mapped there (MADV_DONTFORK). */

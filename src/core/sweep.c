@@ -88,6 +88,10 @@ static void set_cause(struct fever_error *e, const struct fv_task *task, const s
     e->worker_pid = why->pid;
     if (code == FEVER_ETASKTIMEOUT)
         snprintf(e->text, sizeof e->text, "ran longer than its timeout and was killed (attempt %u)", attempt);
+    else if (why->program[0] != '\0')
+        snprintf(e->text, sizeof e->text, "worker %d (pid %d) became another program, %s, which %s %d (attempt %u)", why->worker, why->pid,
+                 why->program, why->signal != 0 ? "died of signal" : "exited with status", why->signal != 0 ? why->signal : why->exit_status,
+                 attempt);
     else if (why->signal != 0 && why->fault_address != 0)
         snprintf(e->text, sizeof e->text, "worker %d (pid %d) died of signal %d (%s) at address %#llx (attempt %u)", why->worker, why->pid,
                  why->signal, strsignal(why->signal), (unsigned long long)why->fault_address, attempt);

@@ -127,6 +127,7 @@ struct fv_verdict { /* why a process died */
     int      code;         /* FEVER_ECRASHED or FEVER_ETASKTIMEOUT */
     int      signal, exit_status, pid, worker;
     uint64_t fault_address;
+    char     program[16];  /* the worker had put this program in its place; "": it had not */
     uint64_t blamed;       /* ref of the task that is charged; 0: the innermost one */
     bool     innocent;     /* nobody is charged */
 };

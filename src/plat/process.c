@@ -88,6 +88,20 @@ bool fv_process_alive(pid_t pid, uint64_t start)
     return line.state != 'Z' && line.state != 'X' && (start == 0 || line.start == start);
 }
 
+bool fv_process_has_execed(pid_t pid, char name_out[16])
+{
+    enum { FORKED_NO_EXEC = 0x40 }; /* PF_FORKNOEXEC of the kernel */
+    char path[40], text[1024], *open, *close;
+    unsigned flags;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if (read_file(path, text, sizeof text) <= 0 || (open = strchr(text, '(')) == NULL || (close = strrchr(text, ')')) == NULL ||
+        sscanf(close + 1, " %*c %*s %*s %*s %*s %*s %u", &flags) != 1 || flags & FORKED_NO_EXEC)
+        return false;
+    snprintf(name_out, 16, "%.*s", (int)(close - open - 1), open + 1);
+    return true;
+}
+
 bool fv_membarrier_register(void)
 {
     return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;

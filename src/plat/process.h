@@ -24,6 +24,9 @@ bool fv_process_alive(pid_t pid, uint64_t start);
 bool fv_membarrier_register(void);
 bool fv_membarrier(void);
 
+/* Has this process (a zombie, too) put another program in its place since it was forked?  Gives that one's name then. */
+bool fv_process_has_execed(pid_t pid, char name_out[16]);
+
 /* Closes every descriptor from 3 on but those in keep (any order).  Async-signal-safe. */
 void fv_process_close_from(const int *keep, int n_keep);
 

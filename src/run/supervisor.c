@@ -28,6 +28,7 @@
 #include "run/event.h"
 #include "run/output.h"
 #include "run/runtime.h"
+#include "run/tidy.h"
 
 #define TICK_NS        2000000ull   /* while somebody runs with a deadline */
 #define DELAY_TICK_NS  1000000ull   /* between two looks for what is delayed, at least */
@@ -146,7 +147,24 @@ static void respawn(uint32_t slot) {
     }
 }
 
-static void buried(uint32_t slot, int status) {
+/* It left because tasks had spoiled its process, with nothing under way: a successor, and no more.  False: it did not. */
+static bool is_replacement(uint32_t slot, int pid, int status) {
+    struct fv_proc *p = fv_proc(slot);
+    uint64_t        left = fv_load_acquire_64(&p->leftovers);
+    uint32_t        def = (uint32_t)(left >> 32);
+    fv_store_relaxed_64(&p->leftovers, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != FV_EXIT_REPLACED || left == 0 || p->current != 0)
+        return false;
+    unsigned kind = (unsigned)__builtin_ctzll(left);
+    if (def != 0 && def < fv_map.seg->n_defs && !(fv_load_relaxed_32(&fv_map.seg->defs[def].leftovers) >> kind & 1)) {
+        fv_or_32(&fv_map.seg->defs[def].leftovers, 1u << kind);
+        fv_warn("task %s, the last that worker %u (pid %d) ran, %s; the worker is replaced", fv_map.seg->defs[def].name, p->number, pid,
+                fv_leftover_text(kind));
+    }
+    return true;
+}
+
+static void buried(uint32_t slot, int status, const char *program) {
     struct fv_proc *p = fv_proc(slot);
     struct child   *c = &child[slot];
     uint64_t        begin = fv_now_ns();
@@ -155,6 +173,7 @@ static void buried(uint32_t slot, int status) {
         why.signal = WTERMSIG(status);
     else
         why.exit_status = WEXITSTATUS(status);
+    snprintf(why.program, sizeof why.program, "%s", program);
     if (why.signal != 0 && p->fault_signal == (uint32_t)why.signal)
         why.fault_address = p->fault_address;
     if (c->state == CHILD_KILLED_FOR_TIME) {
@@ -172,7 +191,10 @@ static void buried(uint32_t slot, int status) {
     c->pid = 0;
     if (ending || fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
         return; /* no successor: it would leave at once, and so for ever */
-    fv_map.seg->deaths++;
+    if (is_replacement(slot, why.pid, status))
+        c->quick_deaths = 0, c->respawn_ns = 0;
+    else
+        fv_map.seg->deaths++;
     fv_sweep(&sup, slot, &why);
     fv_map.seg->sweep_ns_last = fv_now_ns() - begin;
     respawn(slot);
@@ -180,15 +202,23 @@ static void buried(uint32_t slot, int status) {
 }
 
 static void reap_all(void) {
-    int   status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) { /* also orphans of task code, which are nobody's slot */
+    int       status;
+    pid_t     pid;
+    siginfo_t info;
+    for (;;) { /* also orphans of task code, which are nobody's slot */
+        info.si_pid = 0;
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+            return;
+        char program[16] = "";
+        fv_process_has_execed(info.si_pid, program);
+        if ((pid = waitpid(info.si_pid, &status, WNOHANG)) <= 0)
+            return;
         if (pid == helper)
             helper = 0;
         fv_output_reaped(pid);
         for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
             if (child[s].pid == pid) {
-                buried(s, status);
+                buried(s, status, program);
                 break;
             }
     }
@@ -372,13 +402,7 @@ static void find_spares(void) {
     }
 }
 
-static void on_bell(void *arg, int fd, uint32_t events) {
-    uint64_t n;
-    (void)arg, (void)events;
-    if (read(fd, &n, sizeof n) < 0)
-        return;
-    if (fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
-        end(true);
+static void answer_bell(void) {
     spare_tick_ns = SPARE_TICK_NS;
     find_spares();
     if (fv_load_acquire_32(&fv_map.seg->tick_wanted))
@@ -390,6 +414,16 @@ static void on_bell(void *arg, int fd, uint32_t events) {
     arm_tick();
 }
 
+static void on_bell(void *arg, int fd, uint32_t events) {
+    uint64_t n;
+    (void)arg, (void)events;
+    if (read(fd, &n, sizeof n) < 0)
+        return;
+    if (fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
+        end(true);
+    answer_bell();
+}
+
 static void on_child(void *arg, int fd, uint32_t events) {
     struct signalfd_siginfo info;
     (void)arg, (void)events;
@@ -398,7 +432,7 @@ static void on_child(void *arg, int fd, uint32_t events) {
     if (fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
         end(true); /* they leave because they were told to */
     reap_all();
-    arm_tick();
+    answer_bell(); /* a process that has lost the bell's descriptor sends a signal (fv_supervisor_ring) */
 }
 
 static void on_driver(void *arg, int fd, uint32_t events) {

@@ -21,6 +21,7 @@
 #include "core/task.h"
 #include "plat/process.h"
 #include "run/runtime.h"
+#include "run/tidy.h"
 
 #define STACK_BYTES   (256ull << 20)
 #define STACK_RESERVE (1ull << 20) /* a body in place starts only with so much left */
@@ -35,6 +36,7 @@ static void          *alt_stack;
 
 static void run_claimed(struct fv_self *self, uint32_t index) {
     self->last_task = index + 1;
+    self->last_def = fv_task(index)->def;
     fv_execute(self, index);
 }
 
@@ -147,6 +149,24 @@ static void leave(void) {
     _exit(0);
 }
 
+/* What is left in the own slab that is not complete would be dropped with us. */
+static bool may_leave(struct fv_self *self) {
+    for (uint32_t i = self->slot << fv_map.shift, e = i + self->limit; i < e; i++) {
+        unsigned s = fv_truth_state(fv_load_acquire_64(&fv_task(i)->truth));
+        if (s != FV_FREE && !fv_state_is_complete(s))
+            return false;
+    }
+    return true;
+}
+
+/* Before it sleeps: what tasks have changed in this process is put right.  Else a fresh process takes its place. */
+static void tidy(struct fv_self *self) {
+    if (FV_UNLIKELY(!fv_tidy_look(self)) && may_leave(self)) {
+        fflush(NULL);
+        _exit(FV_EXIT_REPLACED);
+    }
+}
+
 static void note_wait(struct fv_proc *p, unsigned reason, uint64_t ref) {
     fv_store_relaxed_64(&p->wait_ref, ref);
     if (reason != FV_WAIT_NOT)
@@ -175,6 +195,7 @@ static void stand_by(struct fv_self *self) {
         fv_store_release_32(&p->patron, 0);
         uint32_t seen = fv_bell_read(p);
         fv_home_reap(self);
+        tidy(self);
         fv_bit_set(fv_map.seg->spares, self->slot);
         note_wait(p, FV_WAIT_SPARE, 0);
         if (stopping())
@@ -215,8 +236,10 @@ static void make_way(struct fv_self *self) {
     for (int i = 0; shared && i < topo->n_allowed; i++) {
         int cpu = topo->cpus[i];
         if (cpu < FV_TOPO_CPUS && !(used[cpu / 64] >> (cpu % 64) & 1)) {
-            if (fv_topo_pin_self(cpu) == 0)
+            if (fv_topo_pin_self(cpu) == 0) {
                 fv_proc_set_cpu(me, cpu);
+                fv_tidy_moved();
+            }
             return;
         }
     }
@@ -260,6 +283,7 @@ static void loop(struct fv_self *self) {
             sched_yield();
         if (fv_now_ns() - idle_since < self->spin_ns)
             continue;
+        tidy(self);
         make_way(self);
         uint32_t seen = fv_bell_read(p);
         fv_bell_idle_set(self->slot);
@@ -364,8 +388,10 @@ void fv_worker_main(uint32_t slot, uint32_t patron) {
         madvise(fv_map.view, fv_map.seg->bytes, MADV_DONTFORK);
     setvbuf(stdout, NULL, _IOLBF, 0);
     catch_fatal();
+    fv_tidy_hide_descriptors();
     if (fv_rt.hook != NULL)
         fv_rt.hook(fv_rt.hook_arg);
+    fv_tidy_begin();
     note_wait(p, FV_WAIT_NOT, 0);
     /* bodies run on a stack of their own: large, guarded, touched only as far as it is used */
     char *stack = mmap(NULL, STACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);

@@ -74,7 +74,7 @@ static bool back(uint32_t c, uint32_t n) {
         uint32_t j = i;
         while (j < c + n && !fv_map.backed[j])
             j++;
-        if (fv_map.fd >= 0 && fv_shmfile_alloc(fv_map.fd, chunk_offset(i), (uint64_t)(j - i) * FV_CHUNK_BYTES) < 0)
+        if (fv_segment_alloc(chunk_offset(i), (uint64_t)(j - i) * FV_CHUNK_BYTES) < 0)
             return false;
         memset(&fv_map.backed[i], 1, j - i); /* frozen from here on; writing it twice is harmless */
         fv_faa_32(&fv_map.seg->backed_chunks, j - i);

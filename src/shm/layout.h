@@ -323,7 +323,8 @@ struct fv_proc {
     uint32_t fault_signal;
     uint32_t fault_code;
     uint64_t fault_task;
-    uint64_t pad2[4];
+    uint64_t leftovers;    /* owner, before it leaves to be replaced: definition 32 | bits of run/tidy.h; supervisor clears it */
+    uint64_t pad2[3];
     /* counters */
     uint64_t counter[16] FV_ALIGNED(64);
 } FV_ALIGNED(64);
@@ -350,7 +351,8 @@ enum fv_runtime_state { FV_STARTING = 1, FV_UP, FV_STOPPING, FV_GONE };
 
 struct fv_def_name {
     char     name[48];
-    char     file[64];
+    char     file[60];
+    uint32_t leftovers; /* hint, any worker: bit k: that its tasks leave behind leftover k has been said (run/tidy.h) */
     uint32_t line, flags, args_bytes, result_bytes;
 };
 

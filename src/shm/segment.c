@@ -7,6 +7,7 @@
 #include "shm/segment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -60,15 +61,31 @@ static void set_map(struct fv_map *m, char *base, int fd) {
     m->shift = m->seg->slab_shift;
     m->mask = m->seg->slab - 1;
     m->ring_mask = 2 * m->seg->slab - 1;
-    m->fd = fd;
+    m->fd = m->first_fd = fd;
+}
+
+/* The body of a task has closed our descriptor: the supervisor's leads to the same file. */
+static bool reopen(void) {
+    char path[48];
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)fv_map.seg->supervisor_pid, fv_map.first_fd);
+    int fd = fv_map.seg->supervisor_pid == 0 ? -1 : open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    fv_map.fd = fd;
+    return true;
+}
+
+int fv_segment_alloc(uint64_t offset, uint64_t bytes) {
+    if (fv_map.fd < 0)
+        return 0;
+    int rc = fv_shmfile_alloc(fv_map.fd, offset, bytes);
+    return rc == -EBADF && reopen() ? fv_shmfile_alloc(fv_map.fd, offset, bytes) : rc;
 }
 
 static int allocate(uint64_t offset, uint64_t bytes) {
-    if (fv_map.fd < 0)
-        return 0;
     uint64_t end = round_up(offset + bytes, 4096);
     offset = offset / 4096 * 4096;
-    return fv_shmfile_alloc(fv_map.fd, offset, end - offset);
+    return fv_segment_alloc(offset, end - offset);
 }
 
 int fv_segment_format(int fd, const struct fv_segment_plan *plan) {

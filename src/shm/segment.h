@@ -22,6 +22,7 @@ struct fv_map {
     uint32_t             mask;
     uint32_t             ring_mask;
     int                  fd;    /* -1: private memory (FEVER_INLINE=1, tests in threads mode) */
+    int                  first_fd; /* as it was at init, and is in the supervisor */
 };
 extern struct fv_map fv_map;
 
@@ -38,6 +39,8 @@ int  fv_segment_format(int fd, const struct fv_segment_plan *plan);
 /* Tools: maps an existing segment read-only into *map. */
 int  fv_segment_attach_ro(int fd, struct fv_map *map, char *why, size_t why_bytes);
 void fv_segment_unmap(void);
+/* Memory behind that part of the segment, for good.  0 or -errno. */
+int  fv_segment_alloc(uint64_t offset, uint64_t bytes);
 /* Allocates what process slot p needs to start. */
 int  fv_segment_open_slot(uint32_t p);
 /* Grows p's slab (called by its owner only); false when it is at its limit or memory is out. */
