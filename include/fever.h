@@ -183,6 +183,34 @@ typedef struct fever_ref {
 #define FEVER_NULL_REF ((fever_ref){0})
 #define FEVER_FOREVER  (-1.0)
 
+/* Why a ref failed, whole: it stands by itself, and may be kept and printed when ref and runtime are gone. */
+#define FEVER_ERROR_FRAMES   32
+#define FEVER_ERROR_MODULES  4
+#define FEVER_ERROR_CHAIN    8
+#define FEVER_ERROR_ATTEMPTS 6
+#define FEVER_NO_MODULE      255
+
+/* An attempt that did not end well. */
+struct fever_attempt {
+    uint64_t when_ns;        /* when it ended, by CLOCK_MONOTONIC */
+    uint64_t fault_address;  /* as in struct fever_error */
+    int      worker, worker_pid;
+    int      code, signal;
+    int      detail;         /* exit status of the worker, or what fever_fail() gave */
+    unsigned attempt;        /* 1 on the first; the same again after one that was not charged */
+    bool     charged;        /* counts against max_retries: not if another task, further in on the stack, was to blame */
+};
+
+/* A task that failed because the one before it had. */
+struct fever_dependent {
+    char      task[28];
+    int       line;          /* place in the source: of the submission if `submitted`, else of the definition */
+    char      file[20];      /* without its folders */
+    int       submitted;
+    fever_ref ref;
+    uint64_t  site;          /* address of the submitting call, or 0 */
+};
+
 struct fever_error {
     int      code;           /* FEVER_EAPP, FEVER_ECRASHED, ... (positive) */
     int      app_code;       /* what fever_fail() gave */
@@ -196,6 +224,28 @@ struct fever_error {
     char     file[64];       /* source file of that definition */
     int      line;
     char     text[160];      /* what happened, in words */
+
+    /* where it was submitted: known to the process that did so, and for as long as its slot is not used again */
+    fever_ref ref;           /* the task where the error began */
+    uint64_t  site;          /* address of the submitting call, or 0 */
+    int       site_line;
+    char      site_file[64]; /* as the compiler was given it; empty: not known, or no debug information */
+
+    /* where the body was: innermost first; 0 frames after a SIGKILL */
+    unsigned n_frames;
+    unsigned n_modules;
+    uint64_t frame[FEVER_ERROR_FRAMES];         /* addresses in the driver's process and its workers */
+    uint8_t  frame_module[FEVER_ERROR_FRAMES];  /* number in module[], or FEVER_NO_MODULE */
+    struct {
+        uint64_t base;       /* an address of the file is this less than one of the process */
+        char     name[40];   /* the file, without its folders */
+    } module[FEVER_ERROR_MODULES];
+
+    /* what failed because of it, from there on outwards; the last one is the ref that was asked about */
+    unsigned n_dependents;   /* of a longer chain the first ones and the last are kept */
+    unsigned n_attempts;     /* the last ones are kept */
+    struct fever_dependent dependent[FEVER_ERROR_CHAIN];
+    struct fever_attempt   attempts[FEVER_ERROR_ATTEMPTS];
 };
 
 /* fever_get_raw, fever_get, fever_get_for: waits for a ref and copies its value.
@@ -324,34 +374,39 @@ FEVER_API int fever_retain(fever_ref ref);
  *   Since    0.1.0 */
 FEVER_API int fever_release(fever_ref ref);
 
-/* fever_error: why a ref failed.
+/* fever_error: why a ref failed, with all that is known of it.
  *   Struct   fever_error
+ *   Struct   fever_attempt
+ *   Struct   fever_dependent
  *   Takes    ref; also one whose submission failed
- *   Gives    error_out; its code is 0 when the ref has not failed (yet)
+ *   Gives    error_out; its code is 0 when the ref has not failed (yet).  Where it was submitted is known in the process that
+ *            submitted it; file and line need debug information, and a library built with libdw
  *   Returns  0; -FEVER_ENULL, -FEVER_ESTALE; those of entry
  *   Blocks   never: it does not wait for the ref
  *   Context  driver and task
- *   Threads  any
+ *   Threads  any; a lock among them while debug information is read
  *   Signals  refused in a handler that interrupted a fever call
  *   Fork     refused in a child that the program forked
- *   Memory   a copy; nothing to free
- *   Cost     a load and a copy of 350 bytes
+ *   Memory   a copy; nothing to free.  Debug information that was read is kept until fever_shutdown
+ *   Cost     a copy of 1.8 KiB, and for a place in the source not asked for before a look into the debug information: milliseconds
+ *            the first time, tens of microseconds later
  *   Source   Ray's RayTaskError and WorkerCrashedError
  *   Since    0.1.0 */
 FEVER_API int  fever_error(fever_ref ref, struct fever_error *error_out);
 
-/* fever_error_print: writes one line that says what happened.
+/* fever_error_print: writes for people what happened, where, in which attempts, and what else failed because of it.
  *   Takes    stream, error; with NULL for either it does nothing
- *   Gives    a line on stream
+ *   Gives    a first line that says it all, then lines of details, indented: where it was submitted, where the body was, each attempt
+ *            when there was more than one, and the chain of dependents
  *   Returns  nothing
  *   Blocks   as fprintf(3)
- *   Context  anywhere
- *   Threads  any
+ *   Context  anywhere, before fever_init and after fever_shutdown too; functions have names in the program that ran them
+ *   Threads  any; a lock among them while debug information is read
  *   Signals  not in a handler
  *   Fork     safe
- *   Memory   nothing is allocated by itself
- *   Cost     as fprintf(3)
- *   Source   perror(3)
+ *   Memory   debug information that was read is kept until fever_shutdown
+ *   Cost     as fever_error for each frame
+ *   Source   perror(3), and Python's chained tracebacks
  *   Since    0.1.0 */
 FEVER_API void fever_error_print(FILE *stream, const struct fever_error *error);
 
@@ -749,7 +804,7 @@ FEVER_API int fever_group_progress(struct fever_group *group, uint64_t *submitte
  *   Signals  not in a handler
  *   Fork     reads private memory only
  *   Memory   a copy; nothing to free
- *   Cost     a copy of 350 bytes
+ *   Cost     as fever_error
  *   Source   Fever's own
  *   Since    0.1.0 */
 FEVER_API int fever_group_failure(struct fever_group *group, uint64_t i, uint64_t *index_out, struct fever_error *error_out);
@@ -843,7 +898,7 @@ FEVER_API const struct fever_context *fever_context(void);
  *   Signals  not in a handler
  *   Fork     not in a child of a body
  *   Memory   nothing is allocated until the body returns
- *   Cost     as snprintf(3)
+ *   Cost     as snprintf(3), and a walk up the stack: some microseconds
  *   Source   an exception in a Ray task; it is not retried
  *   Since    0.1.0 */
 FEVER_API int fever_fail(int app_code, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -94,6 +94,8 @@
 #define FEVER_OFFS_11(S, a, ...) FEVER_OFF_(S, a), FEVER_OFFS_10(S, __VA_ARGS__)
 #define FEVER_OFFS_12(S, a, ...) FEVER_OFF_(S, a), FEVER_OFFS_11(S, __VA_ARGS__)
 
+/* inlined always: the call into the library then stands in the caller, so that its address says where it was submitted */
+#define FEVER_SUBMITS_ __attribute__((unused, always_inline)) static inline
 #define FEVER_ALIGNED_(name_) (_Alignof(struct fever_args_##name_) > 8 ? FEVER_DEF_ALIGNED : 0u)
 #define FEVER_HAS_ARGS_(...) (FEVER_COUNT(__VA_ARGS__) != 0)
 
@@ -110,11 +112,11 @@
         .result_bytes = (RBYTES), .result_type = (RTYPE), .n_params = FEVER_COUNT(__VA_ARGS__), .has_refs = 0 FEVER_EACH(FEVER_P_ISREF, ##__VA_ARGS__), \
         .ref_offsets = fever_offs_##name_, .run = fever_run_##name_, .item_bytes = (IBYTES), .item_type = (ITYPE)}; \
     static struct fever_def *const fever_defp_##name_ __attribute__((used, section("fever_defs"))) = &fever_def_##name_; \
-    __attribute__((unused)) static inline fever_ref name_##_remote(FEVER_LIST(FEVER_P_PARAM, void, ##__VA_ARGS__)) { \
+    FEVER_SUBMITS_ fever_ref name_##_remote(FEVER_LIST(FEVER_P_PARAM, void, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
         return fever_submit_ref(&fever_def_##name_, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0, NULL); \
     } \
-    __attribute__((unused)) static inline fever_ref name_##_with( \
+    FEVER_SUBMITS_ fever_ref name_##_with( \
         const struct fever_task_options *fever_o_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
         return fever_submit_ref(&fever_def_##name_, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0, fever_o_); \
@@ -122,12 +124,12 @@
 
 /* how to submit one to a group */
 #define FEVER_DEFINE_GROUP_(name_, ...) \
-    __attribute__((unused)) static inline int name_##_group( \
+    FEVER_SUBMITS_ int name_##_group( \
         struct fever_group *fever_g_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
         return fever_group_submit(fever_g_, &fever_def_##name_, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0, NULL); \
     } \
-    __attribute__((unused)) static inline int name_##_group_with( \
+    FEVER_SUBMITS_ int name_##_group_with( \
         struct fever_group *fever_g_, const struct fever_task_options *fever_o_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
         return fever_group_submit(fever_g_, &fever_def_##name_, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0, fever_o_); \
@@ -322,7 +324,7 @@
         .file = __FILE__, .line = __LINE__, .args_bytes = sizeof(struct fever_args_##name_), \
         .n_params = FEVER_COUNT(__VA_ARGS__), .has_refs = 0 FEVER_EACH(FEVER_P_ISREF, ##__VA_ARGS__), .ref_offsets = fever_offs_##name_, .run = fever_run_##name_}; \
     static struct fever_def *const fever_defp_##name_ __attribute__((used, section("fever_defs"))) = &fever_def_##name_; \
-    __attribute__((unused)) static inline int name_##_for( \
+    FEVER_SUBMITS_ int name_##_for( \
         long fever_lo_, long fever_hi_, long fever_grain_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
         return fever_for_raw(&fever_def_##name_, fever_lo_, fever_hi_, fever_grain_, &fever_a_, sizeof fever_a_); \

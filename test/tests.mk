@@ -12,6 +12,7 @@
 C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime test/t_task test/t_nested test/t_group \
                 test/t_object test/t_badinput test/t_weather test/t_inline test/t_options test/t_threads test/t_tsan
 C_TESTS      += test/t_stream test/t_parts
+C_TESTS      += test/t_error
 SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_cli test/model/run-models
 TEST_HELPERS  = test/cli_demo test/json_get
 TEST_SUPPORT  =
@@ -28,14 +29,15 @@ SCRIPT_TESTS += test/mutants/run
 CRASH_KILL_SOURCES = test/crash/kill.c test/crash/ops.c test/crash/roles.c test/crash/hold_roles.c test/crash/stepper.c \
                      $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(RUN_SOURCES) $(API_SOURCES) \
                      src/core/delay.c src/core/group.c src/core/options.c src/core/stream.c src/core/sweep.c src/core/task.c src/core/validate.c
+CRASH_KILL_SOURCES += src/core/attempt.c src/core/failure.c
 test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)
-test_crash_kill_O0_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL
+test_crash_kill_O0_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL -DFV_STEPPED
 test_crash_kill_O0_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now
-test_crash_kill_O0_LDADD    = $(LIBURING_LIBS) $(HWLOC_LIBS) -lm
+test_crash_kill_O0_LDADD    = $(LIBURING_LIBS) $(HWLOC_LIBS) $(LIBUNWIND_LIBS) $(LIBDW_LIBS) -lm
 test_crash_kill_O2_SOURCES  = $(CRASH_KILL_SOURCES)
-test_crash_kill_O2_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL
+test_crash_kill_O2_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL -DFV_STEPPED
 test_crash_kill_O2_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now
-test_crash_kill_O2_LDADD    = $(LIBURING_LIBS) $(HWLOC_LIBS) -lm
+test_crash_kill_O2_LDADD    = $(LIBURING_LIBS) $(HWLOC_LIBS) $(LIBUNWIND_LIBS) $(LIBDW_LIBS) -lm
 # the calls of the library that can be made to fail
 test_crash_t_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fork,--wrap=mmap,--wrap=mprotect,--wrap=madvise,--wrap=ftruncate,--wrap=fallocate \
                            -Wl,--wrap=fchmod,--wrap=shm_open,--wrap=memfd_create,--wrap=eventfd,--wrap=signalfd,--wrap=socket \

@@ -48,7 +48,8 @@ void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref);
 
 /* Submits; spins or sleeps while all task slots are in flight. */
 int fv_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
-              const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t *id_out);
+              const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t site,
+              uint64_t *id_out);
 /* fever_put_with(), inside. */
 int fv_put(struct fv_self *self, const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, fever_ref *ref_out);
 /* In a body: room for its result; NULL: the task has failed. */
@@ -57,11 +58,20 @@ void *fv_result(struct fv_self *self, size_t bytes);
 extern struct fever_def fv_part_def;
 /* Is the value of a task with such a definition to be had as this type? */
 bool fv_part_is(const struct fv_task *task, unsigned type);
+/* fever_group_submit, for a call at site. */
+int fv_group_submit(struct fever_group *group, const struct fever_def *def, const void *args, size_t bytes,
+                    const struct fever_task_options *options, uint64_t site);
+/* In a public function: the address of the call of it. */
+#define FV_SITE() ((uint64_t)(uintptr_t)__builtin_return_address(0) - 1)
 /* FEVER_INLINE=1: runs the task if it is READY, and what became READY by that. */
 void fv_run_inline(struct fv_self *self, uint32_t index);
 /* FEVER_INLINE=1: no other thread uses the runtime, or the task with word t runs further up on this stack. */
 bool fv_is_alone(struct fv_self *self, uint64_t t);
 /* A body awaits a reentrant task that has not started: runs it here.  True when it did. */
 bool fv_run_in_place(struct fv_self *self, uint32_t index, uint64_t truth);
+
+/* report.c: lets go of the debug information that was read; a child of the program's gets a lock of its own. */
+void fv_report_forget(void);
+void fv_report_in_child(void);
 
 #endif

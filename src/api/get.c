@@ -7,7 +7,6 @@
 #include <math.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -502,58 +501,4 @@ int fever_view_raw(fever_ref ref, const void **data_out, size_t *bytes_out, doub
     if (bytes_out != NULL)
         *bytes_out = bytes;
     return fv_leave(self, 0);
-}
-
-/* ------------------------------------------------------------------------------------------------ errors */
-
-int fever_error(fever_ref ref, struct fever_error *error_out) {
-    int why;
-    if (error_out == NULL)
-        return -FEVER_ENULL;
-    struct fv_self *self = fv_enter(&why);
-    if (self == NULL)
-        return why;
-    uint32_t index = 0;
-    uint64_t t = 0;
-    int rc = fv_ref_check(ref.id, &index, &t);
-    if (rc == 0 && fv_truth_state(t) == FV_FAIL) {
-        fv_task_get_error(index, error_out);
-    } else if (rc == 0) {
-        memset(error_out, 0, sizeof *error_out);
-        error_out->worker = -1;
-    } else if (ref.id >> 60 == FV_TAG_ERROR) { /* the submission failed */
-        fv_error_describe(error_out, FV_MAX_DEFS, -rc);
-        rc = 0;
-    }
-    return fv_leave(self, rc);
-}
-
-void fever_error_print(FILE *stream, const struct fever_error *e) {
-    if (stream == NULL || e == NULL)
-        return;
-    if (e->code == 0) {
-        fprintf(stream, "no error\n");
-        return;
-    }
-    fprintf(stream, "%s", fever_strerrorname(e->code));
-    if (e->task[0] != '\0')
-        fprintf(stream, " in task %s (%s:%d)", e->task, e->file, e->line);
-    fprintf(stream, ": %s", e->text[0] != '\0' ? e->text : fever_strerror(e->code));
-    if (e->code == FEVER_EAPP)
-        fprintf(stream, " [code %d, attempt %u, worker %d, pid %d]", e->app_code, e->attempt, e->worker, e->worker_pid);
-    fputc('\n', stream);
-}
-
-int fever_fail(int app_code, const char *format, ...) {
-    struct fv_self *self = fv_self;
-    if (self == NULL || fv_self_epoch != fv_epoch || self->running == 0)
-        return -FEVER_ECONTEXT;
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(self->fail_text, sizeof self->fail_text, format == NULL ? "unspecified" : format, ap);
-    va_end(ap);
-    self->app_code = app_code;
-    self->fail_code = FEVER_EAPP;
-    self->failed = true;
-    return 0;
 }

@@ -130,6 +130,7 @@ static void in_forked_child(void) {
     memset(fv_homes, 0, sizeof fv_homes);
     fv_self = free_selves = NULL; /* it may start a runtime of its own: nothing of the parent's is left */
     pthread_mutex_init(&lock, NULL);
+    fv_report_in_child();
     has_lock = false;
 }
 
@@ -309,6 +310,7 @@ static void forget_runtime(void) {
             free(self);
         }
     fv_holds_fini();
+    fv_report_forget();
     free_selves = NULL;
     fv_self = NULL;
     int fd = fv_map.fd;

@@ -28,6 +28,7 @@ int fever_for_raw(const struct fever_def *def, long lo, long hi, long grain, voi
     if (grain < 0 || bytes < 2 * sizeof(long) || !(def->flags & FEVER_DEF_FOR))
         return -FEVER_EINVAL;
     struct fever_group *g;
+    uint64_t            site = FV_SITE();
     int rc = fever_group_open(&g);
     if (rc < 0 || lo >= hi) {
         if (rc == 0)
@@ -39,7 +40,7 @@ int fever_for_raw(const struct fever_def *def, long lo, long hi, long grain, voi
         long *range = args; /* the first two members, by construction */
         range[0] = at;
         range[1] = at + FV_MIN(chunk, hi - at);
-        rc = fever_group_submit(g, def, args, bytes, NULL);
+        rc = fv_group_submit(g, def, args, bytes, NULL, site);
     }
     int64_t failed = fever_group_wait(g, FEVER_FOREVER);
     int end = finish(g, failed);
@@ -75,6 +76,7 @@ int fever_map_raw(const struct fever_def *def, const void *in, size_t in_bytes, 
     fever_ref           data, results;
     void               *from, *to;
     struct fever_group *g;
+    uint64_t            site = FV_SITE();
     int rc = fever_create(n * in_bytes, &from, &data);
     if (rc < 0)
         return rc;
@@ -92,7 +94,7 @@ int fever_map_raw(const struct fever_def *def, const void *in, size_t in_bytes, 
             struct chunk_args c = {.def = def, .in = (uint64_t)((char *)from - fv_map.base) + at * in_bytes,
                                    .out = (uint64_t)((char *)to - fv_map.base) + at * out_bytes, .n = FV_MIN(chunk, n - at),
                                    .in_bytes = in_bytes, .out_bytes = out_bytes};
-            rc = fever_group_submit(g, &chunk_def, &c, sizeof c, options);
+            rc = fv_group_submit(g, &chunk_def, &c, sizeof c, options, site);
         }
         int end = finish(g, fever_group_wait(g, FEVER_FOREVER));
         rc = rc < 0 ? rc : end;

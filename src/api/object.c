@@ -32,6 +32,7 @@ static int new_slot(struct fv_self *self, uint8_t kind, uint32_t *index_out, uin
     struct fv_home_slot *h = &self->home[index & fv_map.mask];
     h->extra = 0;
     h->group = 0;
+    h->site = 0;
     *index_out = index;
     return 0;
 }

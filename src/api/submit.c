@@ -65,14 +65,16 @@ static int find_refs(const struct fever_def *def, const void *args, size_t bytes
 }
 
 int fv_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
-              const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t *id_out) {
+              const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t site,
+              uint64_t *id_out) {
     const struct fever_task_options *o = options == NULL ? &no_options : options;
     if (FV_UNLIKELY(def->id == 0 || def->id >= FV_MAX_DEFS || fv_defs[def->id] != def))
         return -FEVER_ENOTASK;
     if (FV_UNLIKELY(bytes != def->args_bytes || (bytes != 0 && args == NULL)))
         return bytes != def->args_bytes ? -FEVER_EINVAL : -FEVER_ENULL;
     struct fv_submission s = {.def = (uint16_t)def->id, .x = x, .flags = flags, .args = args, .arg_bytes = (uint32_t)bytes,
-                              .max_retries = -1, .aligned = def->flags & FEVER_DEF_ALIGNED, .group = group, .group_index = group_index};
+                              .max_retries = -1, .aligned = def->flags & FEVER_DEF_ALIGNED, .group = group, .group_index = group_index,
+                              .site = site};
     struct refs               r = {.id = r.few};
     struct fever_task_options wide;
     if (FV_UNLIKELY(options != NULL)) {
@@ -126,7 +128,8 @@ static inline bool is_plain(const struct fv_self *self, const struct fever_def *
     return def->flags & FV_DEF_PLAIN && def->id < FV_MAX_DEFS && fv_defs[def->id] == def && bytes == def->args_bytes && (args != NULL || bytes == 0) && !self->is_inline;
 }
 
-int fever_submit(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options, fever_ref *ref_out) {
+static inline int submit_at(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options,
+                            uint64_t site, fever_ref *ref_out) {
     int why;
     if (FV_UNLIKELY(def == NULL || ref_out == NULL))
         return -FEVER_ENULL;
@@ -135,20 +138,24 @@ int fever_submit(const struct fever_def *def, const void *args, size_t bytes, co
         return why;
     uint64_t id;
     int      rc = 0;
-    if (FV_LIKELY(options == NULL && is_plain(self, def, args, bytes) && fv_fast_submit(self, def, args, bytes, FV_HELD, 0, 0, 0, &id))) {
+    if (FV_LIKELY(options == NULL && is_plain(self, def, args, bytes) && fv_fast_submit(self, def, args, bytes, FV_HELD, 0, 0, 0, site, &id))) {
         if (self->is_worker)
             fv_own_add(self, id);
     } else {
-        rc = fv_submit(self, def, args, bytes, options, FV_HELD, 0, 0, 0, &id);
+        rc = fv_submit(self, def, args, bytes, options, FV_HELD, 0, 0, 0, site, &id);
     }
     if (FV_LIKELY(rc == 0))
         ref_out->id = id;
     return fv_leave(self, rc);
 }
 
+int fever_submit(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options, fever_ref *ref_out) {
+    return submit_at(def, args, bytes, options, FV_SITE(), ref_out);
+}
+
 fever_ref fever_submit_ref(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options) {
     fever_ref ref;
-    int       rc = fever_submit(def, args, bytes, options, &ref);
+    int       rc = submit_at(def, args, bytes, options, FV_SITE(), &ref);
     if (FV_UNLIKELY(rc < 0))
         ref.id = FV_TAG_ERROR << 60 | (uint64_t)(uint16_t)-rc;
     return ref;
@@ -214,8 +221,8 @@ int fever_group_open(struct fever_group **group_out) {
     return fv_leave(self, 0);
 }
 
-int fever_group_submit(struct fever_group *g, const struct fever_def *def, const void *args, size_t bytes,
-                       const struct fever_task_options *options) {
+static inline int group_submit_at(struct fever_group *g, const struct fever_def *def, const void *args, size_t bytes,
+                                  const struct fever_task_options *options, uint64_t site) {
     int why;
     if (FV_UNLIKELY(g == NULL || def == NULL))
         return -FEVER_ENULL;
@@ -236,11 +243,21 @@ int fever_group_submit(struct fever_group *g, const struct fever_def *def, const
     uint64_t id;
     int      rc = 0;
     if (FV_UNLIKELY(options != NULL || !is_plain(self, def, args, bytes) ||
-                    !fv_fast_submit(self, def, args, bytes, 0, FV_X_GROUP, g->number, (uint32_t)(g->submitted - g->index_base), &id)))
-        rc = fv_submit(self, def, args, bytes, options, 0, FV_X_GROUP, g->number, (uint32_t)(g->submitted - g->index_base), &id);
+                    !fv_fast_submit(self, def, args, bytes, 0, FV_X_GROUP, g->number, (uint32_t)(g->submitted - g->index_base), site, &id)))
+        rc = fv_submit(self, def, args, bytes, options, 0, FV_X_GROUP, g->number, (uint32_t)(g->submitted - g->index_base), site, &id);
     if (FV_LIKELY(rc == 0))
         g->submitted++;
     return fv_leave(self, rc);
+}
+
+int fever_group_submit(struct fever_group *g, const struct fever_def *def, const void *args, size_t bytes,
+                       const struct fever_task_options *options) {
+    return group_submit_at(g, def, args, bytes, options, FV_SITE());
+}
+
+int fv_group_submit(struct fever_group *g, const struct fever_def *def, const void *args, size_t bytes,
+                    const struct fever_task_options *options, uint64_t site) {
+    return group_submit_at(g, def, args, bytes, options, site);
 }
 
 /* One look at all members; the index of one that is in flight, the youngest if it can be told, or FV_NO_TASK. */
@@ -296,20 +313,6 @@ int fever_group_progress(struct fever_group *g, uint64_t *submitted_out, uint64_
     if (ended_out != NULL)
         *ended_out = g->ended;
     return fv_leave(self, 0);
-}
-
-int fever_group_failure(struct fever_group *g, uint64_t i, uint64_t *index_out, struct fever_error *error_out) {
-    if (g == NULL)
-        return -FEVER_ENULL;
-    if (g->owner == NULL)
-        return -FEVER_ESTALE;
-    if (i >= g->n_failures)
-        return -FEVER_EINVAL;
-    if (index_out != NULL)
-        *index_out = g->failure[i].index;
-    if (error_out != NULL)
-        *error_out = g->failure[i].error;
-    return 0;
 }
 
 int fever_group_close(struct fever_group *g) {

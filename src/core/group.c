@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "core/task.h"
+#include "core/failure.h"
 
 void fv_group_member_ended(struct fv_self *self, struct fv_home_slot *h, uint32_t index, bool failed) {
     struct fever_group *g = h->group - 1 < self->n_groups ? self->group[h->group - 1] : NULL;
@@ -29,5 +29,6 @@ void fv_group_member_ended(struct fv_self *self, struct fv_home_slot *h, uint32_
     }
     g->failure[g->n_failures].index = g->index_base + member;
     fv_task_get_error(index, &g->failure[g->n_failures].error);
+    fv_error_sites(&g->failure[g->n_failures].error);
     g->n_failures++;
 }

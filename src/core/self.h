@@ -19,6 +19,7 @@ struct fv_home_slot {
     uint32_t group;       /* number of the group that it was submitted in; 0: none */
     uint32_t group_index; /* as how manieth of the group */
     uint32_t refs;        /* 1: the arguments' refs are still held on its behalf */
+    uint64_t site;        /* address behind the call that submitted it, less 1: inside that call; 0: not a task */
 };
 
 struct fv_self {
@@ -54,6 +55,8 @@ struct fv_self {
     int                  fail_code;   /* FEVER_E... of that */
     int                  app_code;
     char                 fail_text[160];
+    uint32_t             n_fail_frames; /* where that was */
+    uint64_t             fail_frame[FV_FRAMES];
     char                *stack_low;   /* bodies in place need so much stack */
     bool                 streaming;   /* the last batch held several tasks */
     uint32_t             last_def;    /* definition of the last task that was claimed from a queue */

@@ -12,7 +12,9 @@
  *   6. dependents that it had not told, hints that it had taken: found and made anew
  *   7. every bell rings
  */
+#include "core/attempt.h"
 #include "core/delay.h"
+#include "core/failure.h"
 #include "core/stream.h"
 
 #include <stdlib.h>
@@ -86,6 +88,7 @@ static void set_cause(struct fever_error *e, const struct fv_task *task, const s
     e->attempt = attempt;
     e->worker = why->worker;
     e->worker_pid = why->pid;
+    fv_error_frames(e, why->frame, why->n_frames);
     if (code == FEVER_ETASKTIMEOUT)
         snprintf(e->text, sizeof e->text, "ran longer than its timeout and was killed (attempt %u)", attempt);
     else if (why->program[0] != '\0')
@@ -103,6 +106,13 @@ static void set_cause(struct fever_error *e, const struct fv_task *task, const s
                  why->exit_status, attempt);
 }
 
+static void note_attempt(uint64_t id, const struct fv_verdict *why, bool charged, unsigned attempt) {
+    struct fv_attempt a = {.task = id, .when_ns = why->when_ns, .fault_address = why->fault_address, .worker = why->worker,
+                           .pid = (uint32_t)why->pid, .attempt = (uint16_t)attempt, .code = (uint16_t)(charged ? why->code : FEVER_ECRASHED),
+                           .signal = (uint16_t)why->signal, .charged = charged, .detail = why->exit_status};
+    fv_attempt_note(&a);
+}
+
 static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, const struct fv_verdict *why, uint64_t blamed) {
     struct fv_task *task = fv_task(index);
     uint64_t t = fv_load_acquire_64(&task->truth);
@@ -112,13 +122,20 @@ static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, c
         return;
     }
     unsigned attempt = fv_truth_attempt(t), retries = task->x & FV_X_OPTIONS ? fv_cold(index)->max_retries : 3;
-    bool     charged = !why->innocent && fv_ref_make(index, fv_truth_gen(t)) == blamed;
-    bool     fail = charged ? why->code == FEVER_ETASKTIMEOUT || attempt >= retries : !why->innocent && retries == 0;
+    uint64_t id = fv_ref_make(index, fv_truth_gen(t));
+    bool     charged = !why->innocent && id == blamed;
+    /* Not charged are the bodies around it on the dead's stack, which had started, and what it had claimed and not started: that
+     * was in no body then.  (A task that may not be repeated is never run inside another.) */
+    bool     started = charged || fv_proc(dead)->current != 0;
+    bool     fail = charged ? why->code == FEVER_ETASKTIMEOUT || attempt >= retries : !why->innocent && started && retries == 0;
     if (charged)
         attempt++;
+    if (started)
+        note_attempt(id, why, charged, charged ? attempt : attempt + 1);
     if (fail) {
         struct fever_error e;
         set_cause(&e, task, why, charged ? why->code : FEVER_ECRASHED, attempt);
+        fv_error_attempts(&e, id);
         fv_task_set_failure(self, index, &e);
         fv_task_complete(self, index, FV_FAIL);
         return;
@@ -408,7 +425,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     proc->current = proc->deadline_ns = proc->registering = proc->notifying = proc->wait_ref = 0;
     proc->blocked = proc->want_spare = proc->depth = 0; /* patron stays: if it is still blocked the successor stands in for it */
     proc->parked = 0;
-    proc->fault_signal = 0;
+    proc->fault_signal = proc->n_frames = 0;
     proc->fault_address = 0;
     fv_bell_idle_clear(dead);
     fv_bit_clear(fv_map.seg->spares, dead);

@@ -6,6 +6,7 @@
  */
 #include "core/task.h"
 
+#include "core/failure.h"
 #include "core/group.h"
 #include "core/options.h"
 #include "core/stream.h"
@@ -128,6 +129,8 @@ static void drop_args(struct fv_self *self, uint32_t index, struct fv_home_slot 
     uint64_t        in[3];
     const uint64_t *refs;
     uint32_t        n_deps, n = fv_task_refs(index, in, &refs, &n_deps);
+    if (fv_task(index)->x & FV_X_FAILURE)
+        fv_error_keep_sites(index); /* while its arguments are there still */
     h->refs = 0;
     self->n_refs--;
     for (uint32_t i = 0; i < n; i++)
@@ -301,6 +304,7 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
         self->n_refs++;
     }
     task->x = (uint8_t)x;
+    h->site = s->site;
     h->group = s->group;
     h->group_index = s->group_index;
     /* ORDER submit (release): definition, arguments and options before READY.  Pairs with submit (acquire) in
@@ -572,8 +576,12 @@ void fv_task_set_failure(struct fv_self *self, uint32_t index, const struct feve
     }
     struct fv_failure f = {.code = (uint16_t)error->code, .signal = (uint16_t)error->signal, .app_code = error->app_code};
     f.error = fv_arena_alloc(&self->heap, index, gen, sizeof *error);
-    if (f.error != 0)
-        memcpy(fv_at(f.error), error, sizeof *error);
+    if (f.error != 0) {
+        struct fever_error *e = fv_at(f.error);
+        memcpy(e, error, sizeof *error);
+        if (e->ref.id == 0) /* it began here */
+            e->ref.id = fv_ref_make(index, gen);
+    }
     memcpy(task->result, &f, sizeof f);
     fv_or_8(&task->x, FV_X_FAILURE);
 }

@@ -49,6 +49,7 @@ struct fv_submission {
     uint32_t        group, group_index;
     uint32_t        stream_items; /* a stream's capacity; 0: it is none */
     uint64_t        stream_bytes;
+    uint64_t        site;        /* where it is submitted */
 };
 int  fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t *id_out);
 /* Makes the task known: pushes its hint, wakes a worker if one is idle.  Sets self->call_supervisor when its queue is full. */
@@ -128,8 +129,11 @@ struct fv_verdict { /* why a process died */
     int      signal, exit_status, pid, worker;
     uint64_t fault_address;
     char     program[16];  /* the worker had put this program in its place; "": it had not */
+    uint64_t when_ns;
     uint64_t blamed;       /* ref of the task that is charged; 0: the innermost one */
     bool     innocent;     /* nobody is charged */
+    const uint64_t *frame; /* where it was */
+    uint32_t n_frames;
 };
 void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why);
 /* Looks after slots whose home has died; true while there are any. */

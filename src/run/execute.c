@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "core/delay.h"
+#include "core/failure.h"
 #include "core/options.h"
 #include "core/stream.h"
 #include "run/runtime.h"
@@ -43,6 +44,8 @@ static void fail(struct fv_self *self, uint32_t index, int code, const char *tex
         e.app_code = self->app_code;
     if (text != NULL)
         snprintf(e.text, sizeof e.text, "%s", text);
+    if (code == FEVER_EAPP)
+        fv_error_frames(&e, self->fail_frame, self->n_fail_frames);
     fv_task_set_failure(self, index, &e);
     fv_task_complete(self, index, FV_FAIL);
 }
@@ -50,6 +53,7 @@ static void fail(struct fv_self *self, uint32_t index, int code, const char *tex
 static void fail_like(struct fv_self *self, uint32_t index, uint32_t dependency) {
     struct fever_error e;
     fv_task_get_error(dependency, &e);
+    fv_error_depend(&e, index);
     fv_task_set_failure(self, index, &e);
     fv_task_complete(self, index, FV_FAIL);
 }
@@ -179,7 +183,6 @@ void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uin
     bool failed = self->failed;
     if (FV_UNLIKELY(self->n_own > self->own_base))
         release_own(self, self->own_base);
-    fv_store_relaxed_64(&self->proc->current, outer);
     self->running = outer_running;
     self->own_base = outer_base;
     self->failed = outer_failed;
@@ -193,4 +196,5 @@ void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uin
     } else {
         fv_task_complete(self, index, FV_DONE);
     }
+    fv_store_relaxed_64(&self->proc->current, outer); /* last: a task that is RUN and not current has not started */
 }

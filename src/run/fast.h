@@ -28,7 +28,7 @@ static inline void fv_fast_copy(void *to, const void *from, size_t bytes) {
 
 /* Submits and hints; false when it is not the common case, and nothing has changed. */
 static inline bool fv_fast_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes, unsigned flags,
-                                  uint8_t x, uint32_t group, uint32_t group_index, uint64_t *id_out) {
+                                  uint8_t x, uint32_t group, uint32_t group_index, uint64_t site, uint64_t *id_out) {
     uint32_t             i = self->cursor, index = self->slot << fv_map.shift | i;
     struct fv_task      *task = fv_task(index);
     struct fv_home_slot *h = &self->home[i];
@@ -46,7 +46,7 @@ static inline bool fv_fast_submit(struct fv_self *self, const struct fever_def *
     memcpy(&task->def, &head, 8); /* def, kind, x, arg_bytes */
     memcpy(&task->waiter, &none, 8); /* waiter, result_bytes */
     fv_fast_copy(task->args, args, bytes);
-    *h = (struct fv_home_slot){.group = group, .group_index = group_index};
+    *h = (struct fv_home_slot){.group = group, .group_index = group_index, .site = site};
     self->n_members += group != 0;
     self->cursor = i + 1 == self->limit ? 0 : i + 1;
     fv_prefetch_write(task + 8);

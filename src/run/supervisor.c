@@ -174,8 +174,14 @@ static void buried(uint32_t slot, int status, const char *program) {
     else
         why.exit_status = WEXITSTATUS(status);
     snprintf(why.program, sizeof why.program, "%s", program);
-    if (why.signal != 0 && p->fault_signal == (uint32_t)why.signal)
+    why.when_ns = begin;
+    why.frame = p->frame;
+    why.n_frames = FV_MIN(p->n_frames, FV_FRAMES);
+    if (p->fault_signal != 0) { /* it left word, of the first signal; what came on top of that is not the cause */
+        why.signal = (int)p->fault_signal;
+        why.exit_status = 0;
         why.fault_address = p->fault_address;
+    }
     if (c->state == CHILD_KILLED_FOR_TIME) {
         uint32_t index = fv_ref_index(c->blamed);
         uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);

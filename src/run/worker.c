@@ -13,12 +13,14 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "core/task.h"
+#include "plat/backtrace.h"
 #include "plat/process.h"
 #include "run/runtime.h"
 #include "run/tidy.h"
@@ -26,6 +28,7 @@
 #define STACK_BYTES   (256ull << 20)
 #define STACK_RESERVE (1ull << 20) /* a body in place starts only with so much left */
 #define ALT_BYTES     65536u
+#define UNWIND_US     300000 /* to find out where the body was */
 #define MOST_SHARES   4u /* a batch is at most this part of a ring: what is too much for us, idle workers take from our batch */
 #define GATHER_PAUSES 16u
 
@@ -331,16 +334,11 @@ void fv_worker_unblock(struct fv_self *self) {
 
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
 
-/* Leaves word of what happened, then dies of it. */
-static void on_fatal(int sig, siginfo_t *info, void *context) {
-    struct fv_proc *p = worker_self.proc;
-    (void)context;
-    if (p != NULL) {
-        p->fault_task = p->current;
-        p->fault_code = (uint32_t)info->si_code;
-        p->fault_address = sig == SIGABRT || sig == SIGTRAP || info->si_code <= 0 ? 0 : (uint64_t)(uintptr_t)info->si_addr;
-        fv_store_release_32(&p->fault_signal, (uint32_t)sig);
-    }
+static pid_t own_pid;    /* not that of a child that a body forked: it has no segment */
+static pid_t dying_tid;  /* who leaves word, 0: nobody yet */
+static int   dying_signal;
+
+__attribute__((noreturn)) static void die_of(int sig) {
     struct sigaction sa = {.sa_handler = SIG_DFL};
     sigaction(sig, &sa, NULL);
     sigset_t set;
@@ -349,6 +347,44 @@ static void on_fatal(int sig, siginfo_t *info, void *context) {
     raise(sig);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     _exit(128 + sig);
+}
+
+/* Leaves word of what happened and where, then dies of it.  The stack may be in ruins: if the unwinder faults as well, or does not come
+ * back in time, we are called once more, and die of the first signal with what is known by then. */
+static void on_fatal(int sig, siginfo_t *info, void *context) {
+    struct fv_proc *p = worker_self.proc;
+    pid_t           tid = (pid_t)syscall(SYS_gettid), first = 0;
+    if (p == NULL || getpid() != own_pid)
+        die_of(sig);
+    if (!__atomic_compare_exchange_n(&dying_tid, &first, tid, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        if (first == tid || sig == SIGALRM)
+            die_of(dying_signal);
+        for (;;)
+            pause(); /* another thread is at it */
+    }
+    dying_signal = sig;
+    p->n_frames = 0;
+    p->fault_task = p->current;
+    p->fault_code = (uint32_t)info->si_code;
+    p->fault_address = sig == SIGABRT || sig == SIGTRAP || info->si_code <= 0 ? 0 : (uint64_t)(uintptr_t)info->si_addr;
+    fv_store_release_32(&p->fault_signal, (uint32_t)sig);
+    struct sigaction again = {.sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    sigfillset(&again.sa_mask);
+    sigaction(SIGALRM, &again, NULL);
+    sigset_t open;
+    sigemptyset(&open);
+    sigaddset(&open, SIGALRM);
+    for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++) {
+        sigaction(fatal[i], &again, NULL); /* a body may have set its own */
+        sigaddset(&open, fatal[i]);
+    }
+    struct itimerval limit = {.it_value = {.tv_usec = UNWIND_US}};
+    setitimer(ITIMER_REAL, &limit, NULL);
+    sigprocmask(SIG_UNBLOCK, &open, NULL);
+    fv_backtrace_interrupted(context, p->frame, &p->n_frames, FV_FRAMES);
+    sigfillset(&open);
+    sigprocmask(SIG_BLOCK, &open, NULL);
+    die_of(sig);
 }
 
 static void catch_fatal(void) {
@@ -387,6 +423,8 @@ void fv_worker_main(uint32_t slot, uint32_t patron) {
     if (fv_map.view != fv_map.base)
         madvise(fv_map.view, fv_map.seg->bytes, MADV_DONTFORK);
     setvbuf(stdout, NULL, _IOLBF, 0);
+    own_pid = getpid();
+    fv_backtrace_prepare();
     catch_fatal();
     fv_tidy_hide_descriptors();
     if (fv_rt.hook != NULL)

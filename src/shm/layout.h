@@ -4,7 +4,7 @@
  * fv_segment_format() and mapped before the first fork, so that it has one address everywhere; all the
  * same only offsets and slot numbers are stored in it.
  *
- *   header | process slots | task slots, hot | task slots, cold | rings | deques | hold tables |
+ *   header | process slots | attempts | task slots, hot | task slots, cold | rings | deques | hold tables |
  *   chunk words | chunk backing | data area (chunks of 64 KiB)
  *
  * Everything that is big is an array over process slots, and only the part that a slot's owner uses is
@@ -20,7 +20,7 @@
 #include "base/base.h"
 
 #define FV_MAGIC          0x4645564552303031ull /* "FEVER001" */
-#define FV_LAYOUT_VERSION 2u
+#define FV_LAYOUT_VERSION 3u
 
 #define FV_MAX_PROCS      4096u
 #define FV_SLAB_BITS      16u
@@ -32,6 +32,8 @@
 #define FV_NO_PROC        0xFFFFu
 #define FV_MANY           0xFFFFFFFFu
 #define FV_SUPERVISOR     0u /* process slot of the supervisor */
+#define FV_FRAMES         32u   /* of a backtrace; FEVER_ERROR_FRAMES */
+#define FV_N_ATTEMPTS     1024u /* entries of the log of attempts */
 
 /* ------------------------------------------------------------------------------------- truth word
  * gen 32 | owner 16 | attempt 8 | flags 4 | state 4, of a task slot.
@@ -273,7 +275,8 @@ enum fv_counter {
  *   deque       bottom: owner; top: thieves  workers
  *   now         owner                        supervisor (deadlines, sweep), tools
  *   batch       owner                        idle workers
- *   blame       owner's signal handler       supervisor after death
+ *   blame       owner's signal handler:      supervisor after death
+ *               what, then where (frame)
  *   counters    owner                        tools; summed on demand
  *
  * If the owner dies the slot keeps its ring, slab and chunks; the next process in the slot goes on with them.
@@ -324,7 +327,9 @@ struct fv_proc {
     uint32_t fault_code;
     uint64_t fault_task;
     uint64_t leftovers;    /* owner, before it leaves to be replaced: definition 32 | bits of run/tidy.h; supervisor clears it */
-    uint64_t pad2[3];
+    uint32_t n_frames; /* grows as they are found: an unwinder that faults leaves what it had */
+    uint32_t pad2[5];
+    uint64_t frame[FV_FRAMES]; /* where the body was, innermost first: addresses in the calls, not behind them */
     /* counters */
     uint64_t counter[16] FV_ALIGNED(64);
 } FV_ALIGNED(64);
@@ -346,6 +351,40 @@ _Static_assert(sizeof(struct fv_proc) % 64 == 0, "whole lines");
 enum fv_chunk_kind { FV_CHUNK_FREE, FV_CHUNK_SMALL, FV_CHUNK_EXTENT, FV_BLOCK_USED };
 #define FV_N_CLASSES 48u
 
+/* ------------------------------------------------------------------------------------- log of attempts
+ * A ring of what became of the last attempts that did not end well, for people: all of it is a hint.
+ *
+ *   field   writer                                            when
+ *   number  whoever ends an attempt: it claims the entry by   first
+ *   ..      adding 1 to the header's n_attempts               then
+ *   check   the same                                          last: a function of all other words
+ *
+ * If the writer dies in between, or another one laps it, check does not fit and the entry is passed over.
+ */
+struct fv_attempt {
+    uint64_t number;        /* how manieth since init, from 1 on; 0: unused */
+    uint64_t task;          /* ref */
+    uint64_t when_ns;       /* when it ended */
+    uint64_t fault_address;
+    int32_t  worker;
+    uint32_t pid;
+    uint16_t attempt;       /* 1 on the first; the same again after one that was not charged */
+    uint16_t code;          /* FEVER_E... */
+    uint16_t signal;
+    uint16_t charged;
+    int32_t  detail;        /* exit status, or what fever_fail() gave */
+    uint32_t pad;
+    uint64_t check;
+};
+_Static_assert(sizeof(struct fv_attempt) == 64, "one line");
+
+static inline uint64_t fv_attempt_check(const uint64_t word[8]) {
+    uint64_t h = 0x9E3779B97F4A7C15ull;
+    for (int i = 0; i < 7; i++)
+        h = (h ^ word[i]) * 0xBF58476D1CE4E5B9ull, h ^= h >> 29;
+    return h;
+}
+
 /* ------------------------------------------------------------------------------------- header */
 enum fv_runtime_state { FV_STARTING = 1, FV_UP, FV_STOPPING, FV_GONE };
 
@@ -361,7 +400,7 @@ struct fv_segment {
     uint32_t layout_version;
     uint32_t n_procs;
     uint64_t bytes;
-    uint64_t off_procs, off_hot, off_cold, off_rings, off_holds, off_chunks, off_backed, off_data;
+    uint64_t off_procs, off_attempts, off_hot, off_cold, off_rings, off_holds, off_chunks, off_backed, off_data;
     uint32_t slab;       /* task slots per process slot, a power of two */
     uint32_t slab_shift;
     uint32_t n_chunks;
@@ -389,6 +428,7 @@ struct fv_segment {
     uint64_t sweep_ns_last;
     uint64_t delayed_until_ns;          /* hint: when the supervisor is to look for DELAYED tasks; 0: there are none (CAS) */
     uint32_t backed_chunks;             /* hint: chunks with memory behind them */
+    uint64_t n_attempts;                /* entries claimed in the log of attempts: whoever ends one adds 1 */
     uint32_t start_error;               /* supervisor: why it gave up before FV_UP: an errno or FEVER_E number */
     uint32_t output_progress;           /* supervisor, at the end: changes while output of workers is still being written */
     uint32_t output_lost;               /* supervisor, at the end: nobody read it, and it was given up */

@@ -27,6 +27,8 @@ static uint64_t plan_offsets(const struct fv_segment_plan *plan, struct fv_segme
     uint32_t n_chunks = (uint32_t)FV_MAX(plan->store_bytes / FV_CHUNK_BYTES, 1u);
     s->off_procs = at;
     at = round_up(at + n * sizeof(struct fv_proc), 4096);
+    s->off_attempts = at;
+    at = round_up(at + FV_N_ATTEMPTS * sizeof(struct fv_attempt), 4096);
     s->off_hot = at;
     at = round_up(at + tasks * sizeof(struct fv_task), 4096);
     s->off_cold = at;
@@ -57,6 +59,7 @@ static void set_map(struct fv_map *m, char *base, int fd) {
     m->hot = (void *)(base + m->seg->off_hot);
     m->cold = (void *)(base + m->seg->off_cold);
     m->chunks = (void *)(base + m->seg->off_chunks);
+    m->attempts = (void *)(base + m->seg->off_attempts);
     m->backed = (uint8_t *)(base + m->seg->off_backed);
     m->shift = m->seg->slab_shift;
     m->mask = m->seg->slab - 1;
@@ -94,7 +97,7 @@ int fv_segment_format(int fd, const struct fv_segment_plan *plan) {
     plan_offsets(plan, &s);
     if (fd >= 0) {
         int rc = fv_shmfile_alloc(fd, 0, offsetof(struct fv_segment, defs));
-        if (rc == 0) /* process slots and chunk tables; the slabs follow slot by slot */
+        if (rc == 0) /* process slots, attempts and chunk tables; the slabs follow slot by slot */
             rc = fv_shmfile_alloc(fd, s.off_procs, s.off_hot - s.off_procs);
         if (rc == 0)
             rc = fv_shmfile_alloc(fd, s.off_chunks, round_up(s.off_backed + s.n_chunks, 4096) - s.off_chunks);
@@ -165,7 +168,7 @@ int fv_segment_attach_ro(int fd, struct fv_map *map, char *why, size_t why_bytes
         munmap(s, (size_t)st.st_size);
         return -FEVER_EINVAL;
     }
-    uint64_t offset[] = {s->off_procs, s->off_hot, s->off_cold, s->off_rings, s->off_holds, s->off_chunks, s->off_backed, s->off_data};
+    uint64_t offset[] = {s->off_procs, s->off_attempts, s->off_hot, s->off_cold, s->off_rings, s->off_holds, s->off_chunks, s->off_backed, s->off_data};
     for (size_t i = 0; i < FV_COUNT_OF(offset); i++)
         if (offset[i] > s->bytes) {
             snprintf(why, why_bytes, "a damaged segment");
