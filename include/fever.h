@@ -130,6 +130,7 @@ struct fever_options {
     int         pin;            /* FEVER_PIN          1: pin workers to CPUs, -1: do not [1] */
     int         quiet;          /* FEVER_QUIET        1: no warnings on standard error [0] */
     const char *log_to_driver;  /* FEVER_LOG          output of tasks: "prefix", "plain", "direct" [prefix] */
+    const char *resources;      /* FEVER_RESOURCES    custom resources for tasks to take: "gpu=2,disk=1.5"; at most 16 [none] */
 };
 
 #define FEVER_OPTIONS(...) (&(struct fever_options){.struct_bytes = sizeof(struct fever_options), ##__VA_ARGS__})
@@ -605,7 +606,7 @@ struct fever_task_options {
     const fever_ref *after;        /* also wait for these, and keep them alive */
     size_t           n_after;
     const char      *name;         /* shown by the tools and in errors, up to 47 characters [the definition's] */
-    double           num_cpus;     /* CPUs that it takes, to 0.0001 [0: 1]; FEVER_NO_CPU: none */
+    double           num_cpus;     /* CPUs that it takes, to 0.0001, above one whole ones [0: 1]; FEVER_NO_CPU: none */
     const struct fever_resource *resources; /* what else it takes, each name once; at most 16 */
     size_t           n_resources;
     uint64_t         memory_bytes; /* private memory that its body may add to its process [0: no limit] */
@@ -630,14 +631,16 @@ struct fever_task_options {
  *   Takes    def: a registered definition; args, bytes: copied, bytes as the definition says; options: FEVER_WITH(...), or NULL
  *   Gives    ref_out: a ref that this thread holds
  *   Returns  0; -FEVER_ENOTASK, -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ESTALE (a ref in the arguments), -FEVER_ENOSLOTS,
- *            -FEVER_ESTOREFULL, -FEVER_ERUNTIME, -ENOMEM; those of entry
+ *            -FEVER_ESTOREFULL, -FEVER_EINFEASIBLE (more CPUs than there are workers, more of a resource than there is; the log says what),
+ *            -FEVER_ERUNTIME, -ENOMEM; those of entry
  *   Blocks   only while all task slots of this thread are in flight
  *   Context  driver and task; with FEVER_INLINE=1 the body runs here and now
  *   Threads  any; each thread has slots and a queue of its own
  *   Signals  refused in a handler that interrupted a fever call
  *   Fork     refused in a child that the program forked
  *   Memory   up to 24 bytes of arguments lie in the task slot, more in a block of the store
- *   Cost     two cache lines and no atomic read-modify-write, unless a worker sleeps and is woken
+ *   Cost     two cache lines and no atomic read-modify-write, unless a worker sleeps and is woken; with num_cpus, resources or
+ *            priority about 10 us, as the supervisor grants it
  *   Source   Ray's f.remote()
  *   Since    0.1.0 */
 FEVER_API int fever_submit(const struct fever_def *def, const void *args, size_t bytes,
@@ -749,7 +752,7 @@ FEVER_API int fever_group_open(struct fever_group **group_out);
  *   Takes    group; the others as fever_submit
  *   Gives    nothing
  *   Returns  0; -FEVER_ECONTEXT (another thread's group), -FEVER_ESTALE (a closed group, or a ref in the arguments),
- *            -FEVER_ENOTASK, -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ENOSLOTS, -FEVER_ESTOREFULL, -FEVER_ERUNTIME, -ENOMEM; those of
+ *            -FEVER_ENOTASK, -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ENOSLOTS, -FEVER_ESTOREFULL, -FEVER_EINFEASIBLE, -FEVER_ERUNTIME, -ENOMEM; those of
  *            entry
  *   Blocks   only while all task slots of this thread are in flight
  *   Context  driver and task

@@ -1,7 +1,7 @@
 # src/sources.mk: the library and the command line, a list per layer, lowest first.
 # Internal headers need no entry: all of src/ get into the tarball.
 
-BASE_SOURCES = src/base/base.c src/base/error.c src/base/log.c src/base/options.c
+BASE_SOURCES = src/base/base.c src/base/error.c src/base/log.c src/base/options.c src/base/resources.c
 PLAT_SOURCES = src/plat/backtrace.c src/plat/cgroup.c src/plat/futex.c src/plat/limits.c src/plat/machine.c \
                src/plat/module.c src/plat/process.c src/plat/shmfile.c src/plat/symbol.c src/plat/topo.c
 SHM_SOURCES  = src/shm/arena.c src/shm/bell.c src/shm/segment.c
@@ -10,17 +10,22 @@ CORE_SOURCES = src/core/delay.c src/core/group.c src/core/hold.c src/core/option
 CORE_SOURCES += src/core/attempt.c src/core/failure.c
 RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/event_uring.c \
                src/run/execute.c src/run/logger.c src/run/output.c src/run/supervisor.c src/run/tidy.c src/run/warm.c src/run/worker.c
+# tasks that start by a grant
+POLICY_SOURCES = src/policy/dispatch.c
+CORE_SOURCES += src/core/dispatch.c
+RUN_SOURCES  += src/run/cpus.c src/run/dispatch.c src/run/host.c
 API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/part.c src/api/report.c src/api/result.c \
                src/api/stream.c src/api/submit.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c
 CLI_SOURCES  = src/cli/attach.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
                src/cli/process.c src/cli/status.c src/cli/table.c src/cli/task.c
+CLI_SOURCES += src/cli/resources.c
 
 include_HEADERS += include/fever.h include/fever_define.h
 
 # All of the library with its hidden symbols in sight: for the tests and for the fever command.
 noinst_LTLIBRARIES += libfever_core.la
-libfever_core_la_SOURCES = $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(CORE_SOURCES) \
+libfever_core_la_SOURCES = $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(POLICY_SOURCES) $(CORE_SOURCES) \
                            $(RUN_SOURCES) $(API_SOURCES)
 libfever_core_la_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL
 libfever_core_la_LIBADD  = $(LIBURING_LIBS) $(HWLOC_LIBS) $(LIBUNWIND_LIBS) $(LIBDW_LIBS) -lm

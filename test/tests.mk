@@ -13,6 +13,7 @@ C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime t
                 test/t_object test/t_badinput test/t_weather test/t_inline test/t_options test/t_threads test/t_tsan
 C_TESTS      += test/t_stream test/t_parts
 C_TESTS      += test/t_error
+C_TESTS      += test/t_policy test/t_resources
 SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_cli test/model/run-models
 TEST_HELPERS  = test/cli_demo test/json_get
 TEST_SUPPORT  =
@@ -27,9 +28,10 @@ C_TESTS    += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/
 LONG_TESTS += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death test/mutants/run
 SCRIPT_TESTS += test/mutants/run
 CRASH_KILL_SOURCES = test/crash/kill.c test/crash/ops.c test/crash/roles.c test/crash/hold_roles.c test/crash/stepper.c \
-                     $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(RUN_SOURCES) $(API_SOURCES) \
+                     $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(POLICY_SOURCES) $(RUN_SOURCES) $(API_SOURCES) \
                      src/core/delay.c src/core/group.c src/core/options.c src/core/stream.c src/core/sweep.c src/core/task.c src/core/validate.c
 CRASH_KILL_SOURCES += src/core/attempt.c src/core/failure.c
+CRASH_KILL_SOURCES += src/core/dispatch.c
 test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)
 test_crash_kill_O0_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL -DFV_STEPPED
 test_crash_kill_O0_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now

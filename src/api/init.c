@@ -19,6 +19,7 @@
 
 #include "api/api.h"
 #include "base/log.h"
+#include "base/resources.h"
 #include "plat/futex.h"
 #include "plat/limits.h"
 #include "plat/machine.h"
@@ -401,6 +402,13 @@ static int init_locked(const struct fever_options *user) {
     s->started_ns = fv_now_ns();
     s->store_bytes = o->store_bytes;
     s->need_fence = o->inline_tasks || !fv_membarrier_register();
+    struct fv_resource_amount amounts[FV_RESOURCES_MAX];
+    s->dispatch.cpu_units = (uint64_t)o->workers * FV_UNITS;
+    s->dispatch.n_resources = (uint32_t)FV_MAX(fv_resources_parse(o->resources, amounts), 0);
+    for (uint32_t i = 0; i < s->dispatch.n_resources; i++) {
+        memcpy(s->dispatch.resource[i].name, amounts[i].name, sizeof amounts[i].name);
+        s->dispatch.resource[i].total = amounts[i].units;
+    }
     s->state = FV_STARTING;
     snprintf(s->name, sizeof s->name, "%s", o->name[0] != '\0' ? o->name : program_invocation_short_name);
     snprintf(s->note, sizeof s->note, "%s", fv_rt.topo.note);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "base/log.h"
+#include "core/dispatch.h"
 #include "core/options.h"
 #include "run/fast.h"
 
@@ -85,6 +87,15 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
         s.options = s.options_bytes != 0 ? &wide : NULL;
         s.timeout_ns = (uint64_t)(o->timeout_s * 1e9);
         s.max_retries = o->max_retries == FEVER_NO_RETRY ? 0 : o->max_retries == 0 ? -1 : o->max_retries;
+        if (s.options != NULL) {
+            char why[128];
+            rc = fv_dispatch_check(o, why, sizeof why);
+            if (rc < 0) {
+                fv_warn("%s: %s", o->name != NULL && o->name[0] != '\0' ? o->name : def->name, why);
+                return rc;
+            }
+            s.queued_ns = rc > 0 ? fv_now_ns() : 0;
+        }
     }
     if (FV_UNLIKELY(def->flags & FEVER_DEF_STREAM)) {
         if (x & FV_X_GROUP) /* nobody could take its items */

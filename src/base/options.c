@@ -12,8 +12,9 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "base/resources.h"
 
-enum kind { KIND_COUNT, KIND_COUNT32, KIND_BYTES, KIND_MICROS, KIND_CHOICE, KIND_TEXT, KIND_SWITCH };
+enum kind { KIND_COUNT, KIND_COUNT32, KIND_BYTES, KIND_MICROS, KIND_CHOICE, KIND_TEXT, KIND_SWITCH, KIND_LIST };
 
 struct option {
     const char *field, *env, *text, *choices, *doc;
@@ -53,6 +54,7 @@ static int set_number(const struct option *o, double value, struct fv_options *o
         break;
     case KIND_CHOICE:
     case KIND_TEXT:
+    case KIND_LIST:
         return -FEVER_EBUG;
     }
     return 0;
@@ -72,7 +74,7 @@ static int set_text(const struct option *o, const char *text, struct fv_options 
 {
     if (o->kind == KIND_CHOICE && (!is_choice(o->choices, text) || strchr(text, ' ') != NULL))
         return -FEVER_EOPTION;
-    if (strlen(text) >= o->bytes)
+    if (strlen(text) >= o->bytes || (o->kind == KIND_LIST && fv_resources_parse(text, NULL) < 0))
         return -FEVER_EOPTION;
     memcpy((char *)out + o->at, text, strlen(text) + 1);
     return 0;
@@ -154,6 +156,7 @@ static int set_from_text(const struct option *o, const char *text, struct fv_opt
     switch (o->kind) {
     case KIND_CHOICE:
     case KIND_TEXT:
+    case KIND_LIST:
         return set_text(o, text, out);
     case KIND_SWITCH:
         parsed = parse_switch(text, &value);
@@ -181,6 +184,7 @@ static int set_from_program(const struct option *o, const struct fever_options *
     switch (o->kind) {
     case KIND_CHOICE:
     case KIND_TEXT:
+    case KIND_LIST:
         memcpy(&text, at, sizeof text);
         if (text == NULL)
             return 0;
@@ -218,6 +222,9 @@ static const char *describe_shape(const struct option *o, char *buf, size_t byte
         break;
     case KIND_TEXT:
         snprintf(buf, bytes, "at most %zu characters", o->bytes - 1);
+        break;
+    case KIND_LIST:
+        snprintf(buf, bytes, "up to 16 of NAME=NUMBER, separated by commas, as gpu=2,disk=1.5");
         break;
     case KIND_SWITCH:
         snprintf(buf, bytes, "0 or 1");
@@ -349,6 +356,7 @@ const char *fv_option_text(const struct fv_options *options, int index, char *bu
         break;
     case KIND_CHOICE:
     case KIND_TEXT:
+    case KIND_LIST:
         snprintf(buf, bytes, "%s", at);
         break;
     }
@@ -357,7 +365,7 @@ const char *fv_option_text(const struct fv_options *options, int index, char *bu
 
 void fv_options_print(FILE *stream, const struct fv_options *options)
 {
-    char value[64];
+    char value[512];
 
     for (int i = 0; i < FV_OPTION_COUNT; i++)
         fprintf(stream, "%-20s %-16s %-12s %s\n", table[i].env, fv_option_text(options, i, value, sizeof value),

@@ -25,6 +25,7 @@
  * MICROS   double      microseconds; below 0 in the program: 0
  * CHOICE   char[16]    one of the words in `choices`
  * TEXT     char[48]    any text that fits
+ * LIST     char[512]   NAME=NUMBER, separated by commas
  * SWITCH   int         0 or 1 (off, on, no, yes, false, true); -1 is off
  *
  * An empty default is filled in from the machine.  Words of doc are also the manual's.
@@ -44,7 +45,8 @@
     X(inline_tasks,  SWITCH,  "FEVER_INLINE",        "0",       0,     1,                   "",                                "run every task serially in the driver, for debuggers") \
     X(pin,           SWITCH,  "FEVER_PIN",           "1",       0,     1,                   "",                                "pin workers to CPUs") \
     X(quiet,         SWITCH,  "FEVER_QUIET",         "0",       0,     1,                   "",                                "no warnings on standard error") \
-    X(log_to_driver, CHOICE,  "FEVER_LOG",           "prefix",  0,     0,                   "prefix plain direct",             "workers' output: by the driver, each line with or without a prefix, or straight from the worker")
+    X(log_to_driver, CHOICE,  "FEVER_LOG",           "prefix",  0,     0,                   "prefix plain direct",             "workers' output: by the driver, each line with or without a prefix, or straight from the worker") \
+    X(resources,     LIST,   "FEVER_RESOURCES",     "",        0,     0,                   "none",                            "custom resources for tasks to take, as gpu=2,disk=1.5")
 
 #define FV_OPTION_TYPE_COUNT(field)   int field;
 #define FV_OPTION_TYPE_COUNT32(field) uint32_t field;
@@ -53,6 +55,7 @@
 #define FV_OPTION_TYPE_CHOICE(field)  char field[16];
 #define FV_OPTION_TYPE_TEXT(field)    char field[48];
 #define FV_OPTION_TYPE_SWITCH(field)  int field;
+#define FV_OPTION_TYPE_LIST(field)    char field[512];
 
 enum fv_option_index {
 #define FV_X(field, kind, env, text, least, most, choices, doc) FV_OPTION_##field,

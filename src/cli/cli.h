@@ -55,6 +55,10 @@ const char *cli_who(const struct fv_obs *o, uint32_t p, char *buf, size_t bytes)
 /* {"ref", "name", "state"} of a ref, null for 0 */
 json_t *cli_ref(const struct fv_obs *o, uint64_t id);
 
+/* resources.c: adds what tasks have taken, and what waits, to a status; and says it */
+void cli_resources(const struct fv_segment *s, json_t *status);
+void cli_print_resources(const json_t *status);
+
 /* table.c: text */
 enum cli_kind { CLI_TEXT, CLI_COUNT, CLI_BYTES, CLI_SECONDS };
 struct cli_column {

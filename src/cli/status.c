@@ -89,6 +89,7 @@ static json_t *make_status(const struct cli *cli, const struct cli_runtime *r) {
     json_object_set_new(j, "workers", json_integer(s->n_workers));
     json_object_set_new(j, "spares", json_integer(n_spares));
     json_object_set_new(j, "max_spares", json_integer(s->max_spares));
+    cli_resources(s, j);
     json_object_set_new(j, "notes", notes_of(r));
     json_object_set_new(j, "processes", cli_processes(&every, &r->obs, false, &n));
     json_object_set_new(j, "tasks", by_state(c.task));
@@ -147,6 +148,7 @@ static void print_status(const json_t *j) {
     if (number(j, "deaths") != 0)
         printf(", the last recovered from in %s", cli_seconds(json_real_value(json_object_get(j, "last_sweep_s")), a, sizeof a));
     printf("\n");
+    cli_print_resources(j);
     json_array_foreach(json_object_get(j, "notes"), i, note)
         printf("  note       %s\n", json_string_value(note));
     print_counts("tasks", json_object_get(j, "tasks"));

@@ -60,6 +60,7 @@ struct fv_self {
     char                *stack_low;   /* bodies in place need so much stack */
     bool                 streaming;   /* the last batch held several tasks */
     uint32_t             last_def;    /* definition of the last task that was claimed from a queue */
+    uint64_t             granted;     /* ref of the task that this worker may claim by a grant; 0: none */
     uint32_t             last_task;   /* 1 + index of the last task that ran: its slot is likely to be reused */
     struct fv_self      *next_free;   /* driver: selves of ended threads */
 };

@@ -8,6 +8,7 @@
 
 #include "core/failure.h"
 #include "core/group.h"
+#include "core/dispatch.h"
 #include "core/options.h"
 #include "core/stream.h"
 #include <stdlib.h>
@@ -274,6 +275,7 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
         c->timeout_ns = s->timeout_ns;
         c->max_retries = (uint16_t)(s->max_retries >= 0 ? s->max_retries : 3);
         c->options = c->stream = 0;
+        c->queued_ns = s->queued_ns;
         x |= FV_X_OPTIONS;
         if (s->options != NULL) {
             c->options = fv_home_alloc(self, index, gen, c->options_bytes = s->options_bytes);
@@ -318,6 +320,10 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
 }
 
 void fv_task_hint(struct fv_self *self, uint32_t index) {
+    if (FV_UNLIKELY(fv_task_is_queued(index)) && !self->is_inline) {
+        fv_dispatch_queue(self, index);
+        return;
+    }
     bool pushed = self->is_worker ? fv_deque_push(self->proc, fv_queue_of(self->slot), fv_map.ring_mask, index)
                                   : fv_ring_push_spmc(&self->proc->ring, fv_queue_of(self->slot), fv_map.ring_mask, &self->ring, index);
     if (FV_UNLIKELY(!pushed)) /* full of stale hints: the supervisor hints what is READY */
@@ -333,6 +339,8 @@ bool fv_task_claim(struct fv_self *self, uint32_t index) {
     struct fv_task *task = fv_task(index);
     uint64_t t = fv_load_acquire_64(&task->truth);
     while (fv_truth_state(t) == FV_READY) {
+        if (FV_UNLIKELY(fv_task_is_queued(index)) && self->granted != fv_ref_make(index, fv_truth_gen(t)) && !self->is_inline)
+            break; /* it starts by a grant only: the hint is of the slot's last user */
         /* ORDER submit (acquire): READY before the arguments.  Pairs with submit (release) in fv_task_submit().
          * Killed before the CAS: the hint is lost and the sweep makes another.  After: RUN by the dead. */
         unsigned again = fv_truth_owner(t);

@@ -46,6 +46,7 @@ struct fv_submission {
     int             max_retries; /* -1: default */
     const struct fever_task_options *options; /* checked; NULL: no block of options is needed */
     uint32_t        options_bytes;            /* of that block */
+    uint64_t        queued_ns;                /* it waits for a grant, since then; 0: an ordinary task */
     uint32_t        group, group_index;
     uint32_t        stream_items; /* a stream's capacity; 0: it is none */
     uint64_t        stream_bytes;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/options.h"
 #include "core/stream.h"
 
 struct check {
@@ -108,6 +109,12 @@ int fv_validate(FILE *stream, bool expect_empty) {
             if (s != FV_FREE && count != c.counted[i])
                 BAD(&c, "slot %u: count %u, but %u records\n", i, count, c.counted[i]);
         }
+    const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+    if (d->n_granted != 0 || d->n_pending != 0 || d->cpu_used != 0)
+        BAD(&c, "%u grants are out, %u tasks wait for one, %.4f CPUs are in use\n", d->n_granted, d->n_pending, (double)d->cpu_used / FV_CPU_UNITS);
+    for (uint32_t i = 0; i < d->n_resources; i++)
+        if (fv_load_relaxed_64(&d->resource[i].used) != 0)
+            BAD(&c, "%.4f of resource %s is in use\n", (double)d->resource[i].used / FV_CPU_UNITS, d->resource[i].name);
     fv_arena_walk(FV_NO_PROC, check_block, &c);
     if (expect_empty && c.blocks_used != 0)
         BAD(&c, "%llu blocks are in use\n", (unsigned long long)c.blocks_used);

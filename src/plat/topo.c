@@ -306,3 +306,24 @@ int fv_topo_pin_self(int os_cpu)
     MASK_ADD(&mask, os_cpu);
     return sched_setaffinity(0, sizeof mask, MASK_CSET(&mask)) == 0 ? 0 : -errno;
 }
+
+int fv_topo_pin_threads(const int *os_cpus, int n)
+{
+    struct mask mask;
+    struct dirent *e;
+    DIR *d = opendir("/proc/self/task");
+    int rc = 0;
+
+    memset(&mask, 0, sizeof mask);
+    for (int i = 0; i < n; i++)
+        if (os_cpus[i] >= 0 && os_cpus[i] < MASK_CPUS)
+            MASK_ADD(&mask, os_cpus[i]);
+    if (sched_setaffinity(0, sizeof mask, MASK_CSET(&mask)) < 0)
+        rc = -errno;
+    while (d != NULL && (e = readdir(d)) != NULL) /* a thread may end meanwhile */
+        if (e->d_name[0] != '.')
+            (void)sched_setaffinity((pid_t)atoi(e->d_name), sizeof mask, MASK_CSET(&mask));
+    if (d != NULL)
+        closedir(d);
+    return rc;
+}

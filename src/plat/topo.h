@@ -31,4 +31,7 @@ bool fv_topo_order_under(const char *root, const int *cpus, int n, int *cpus_out
 /* Binds the calling thread to one CPU.  Returns 0, or a negative errno value. */
 int fv_topo_pin_self(int os_cpu);
 
+/* Binds every thread of this process to n CPUs.  Returns 0, or a negative errno value. */
+int fv_topo_pin_threads(const int *os_cpus, int n);
+
 #endif

@@ -60,5 +60,16 @@ bool fv_worker_step(struct fv_self *self, bool deep);
 enum { FV_BLOCKED_ON_ONE = 1, FV_BLOCKED_ON_SOME }; /* on this ref alone: once it is complete the wait is over */
 void fv_worker_block(struct fv_self *self, uint64_t ref, uint32_t how);
 void fv_worker_unblock(struct fv_self *self);
+/* Is this worker blocked, and what it waits for not there? */
+bool fv_worker_is_blocked(struct fv_proc *worker);
+bool fv_worker_is_stopping(void);
+__attribute__((noreturn)) void fv_worker_leave(void);
+void fv_worker_note_wait(struct fv_proc *p, unsigned reason, uint64_t ref);
+
+/* run/host.c: a worker is asked to stand by for the dispatcher: does so until it is let go. */
+void fv_host_serve(struct fv_self *self);
+/* Takes what was granted to it and runs it. */
+void fv_host_run(struct fv_self *self);
+static inline bool fv_host_is_asked(const struct fv_proc *p) { return FV_UNLIKELY(fv_load_relaxed_32(&p->asked) != 0); }
 
 #endif

@@ -25,6 +25,7 @@
 #include "plat/futex.h"
 #include "plat/process.h"
 #include "run/control.h"
+#include "run/dispatch.h"
 #include "run/event.h"
 #include "run/output.h"
 #include "run/runtime.h"
@@ -201,6 +202,7 @@ static void buried(uint32_t slot, int status, const char *program) {
         c->quick_deaths = 0, c->respawn_ns = 0;
     else
         fv_map.seg->deaths++;
+    fv_dispatch_died(slot);
     fv_sweep(&sup, slot, &why);
     fv_map.seg->sweep_ns_last = fv_now_ns() - begin;
     respawn(slot);
@@ -350,7 +352,7 @@ static void arm_timer(uint64_t at_ns, uint64_t or_at_ns) {
 }
 
 static void arm_tick(void) {
-    uint64_t delayed = release_delayed();
+    uint64_t delayed = release_delayed(), turn = fv_dispatch_turn();
     bool slow = fv_sweep_adopted(&sup) || fv_sweep_recounts(&sup) || fv_load_acquire_32(&fv_map.seg->resweep);
     slow |= fv_output_tick();
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots && !slow; s++)
@@ -358,6 +360,8 @@ static void arm_tick(void) {
     uint64_t tick = fv_load_acquire_32(&fv_map.seg->tick_wanted) ? TICK_NS : slow || spares_are_short ? SLOW_TICK_NS : 0;
     if (spares_are_short)
         tick = FV_MIN(tick, spare_tick_ns);
+    if (turn != 0 && (delayed == 0 || turn < delayed))
+        delayed = turn;
     arm_timer(tick == 0 ? 0 : fv_now_ns() + tick, delayed);
 }
 
@@ -381,6 +385,22 @@ static bool lacks_spare(uint32_t slot) {
             return false;
         }
     return true;
+}
+
+/* A spare that serves the dispatcher from its start. */
+static uint32_t spare_for_dispatcher(void) {
+    for (uint32_t s = fv_rt.n_workers + 1; s <= fv_rt.n_worker_slots; s++)
+        if (child[s].state == CHILD_NONE) {
+            fv_store_relaxed_32(&fv_proc(s)->patron, 0);
+            fv_store_release_32(&fv_proc(s)->asked, 1);
+            if (spawn(s, FV_ROLE_SPARE, 0)) {
+                fv_map.seg->n_spares++;
+                return s;
+            }
+            fv_store_release_32(&fv_proc(s)->asked, 0);
+            return 0;
+        }
+    return 0;
 }
 
 /* Blocked, what it waits for is not there, and it was not told to give up. */
@@ -499,6 +519,8 @@ void fv_supervisor_main(void) {
         rc = fv_segment_open_slot(FV_SUPERVISOR);
     if (rc == 0)
         rc = fv_self_init(&sup, FV_SUPERVISOR, false);
+    if (rc == 0)
+        rc = fv_dispatch_open(&sup, spare_for_dispatcher);
     if (rc < 0 || !fv_process_alive(fv_rt.driver_pid, fv_rt.driver_start))
         give_up(rc);
     fv_self = &sup;
@@ -532,7 +554,11 @@ void fv_supervisor_main(void) {
     fv_store_release_32(&seg->state, FV_UP);
     fv_faa_32(&seg->ready_bell, 1);
     fv_futex_wake(&seg->ready_bell, 1);
-    for (;;)
+    for (;;) {
+        while (!fv_dispatch_sleep())
+            arm_tick();
         if (fv_loop_wait(loop) < 0 && errno != EINTR)
             FV_ASSERT(!"the event loop works");
+        fv_dispatch_wake();
+    }
 }

@@ -22,6 +22,7 @@
 #include "core/task.h"
 #include "plat/backtrace.h"
 #include "plat/process.h"
+#include "run/cpus.h"
 #include "run/runtime.h"
 #include "run/tidy.h"
 
@@ -41,6 +42,10 @@ static void run_claimed(struct fv_self *self, uint32_t index) {
     self->last_task = index + 1;
     self->last_def = fv_task(index)->def;
     fv_execute(self, index);
+    if (FV_UNLIKELY(self->call_supervisor)) {
+        self->call_supervisor = false;
+        fv_supervisor_ring();
+    }
 }
 
 static bool try_run(struct fv_self *self, uint32_t index) {
@@ -79,6 +84,13 @@ static bool take_batch(struct fv_self *self, uint32_t p) {
         try_run(self, hint[i]);
         if (i + 1 < n)
             fv_store_relaxed_32(&me->batch[i + 1], 0);
+        if (fv_host_is_asked(me)) { /* the rest is for others */
+            while (++i < n) {
+                fv_task_hint(self, hint[i]);
+                fv_store_relaxed_32(&me->batch[i], 0);
+            }
+            break;
+        }
         if (share == 1 && i + n < length) { /* alone at this ring: the next batch will be ours, fetch its lines meanwhile */
             uint32_t ahead = fv_load_relaxed_32(&ahead_of[(from->ring.c_head + i) & fv_map.ring_mask]);
             if (ahead < fv_map.seg->n_procs << fv_map.shift)
@@ -145,9 +157,9 @@ bool fv_worker_step(struct fv_self *self, bool deep) {
 
 /* ------------------------------------------------------------------------------------------------ sleeping */
 
-static bool stopping(void) { return fv_load_acquire_32(&fv_map.seg->state) != FV_UP && fv_load_acquire_32(&fv_map.seg->state) != FV_STARTING; }
+bool fv_worker_is_stopping(void) { return fv_load_acquire_32(&fv_map.seg->state) != FV_UP && fv_load_acquire_32(&fv_map.seg->state) != FV_STARTING; }
 
-static void leave(void) {
+void fv_worker_leave(void) {
     fflush(NULL);
     _exit(0);
 }
@@ -170,7 +182,7 @@ static void tidy(struct fv_self *self) {
     }
 }
 
-static void note_wait(struct fv_proc *p, unsigned reason, uint64_t ref) {
+void fv_worker_note_wait(struct fv_proc *p, unsigned reason, uint64_t ref) {
     fv_store_relaxed_64(&p->wait_ref, ref);
     if (reason != FV_WAIT_NOT)
         fv_store_relaxed_64(&p->wait_since_ns, fv_now_ns());
@@ -179,7 +191,7 @@ static void note_wait(struct fv_proc *p, unsigned reason, uint64_t ref) {
 
 /* Is it blocked still?  Not if what it waits for is there: it will run again, and a stand-in that took one more task, and
  * blocked in that, would need a stand-in of its own. */
-static bool is_blocked(struct fv_proc *patron) {
+bool fv_worker_is_blocked(struct fv_proc *patron) {
     uint32_t how = fv_load_acquire_32(&patron->blocked), index = 0;
     uint64_t t = 0;
     if (how != FV_BLOCKED_ON_ONE)
@@ -192,23 +204,26 @@ static bool is_blocked(struct fv_proc *patron) {
 static void stand_by(struct fv_self *self) {
     struct fv_proc *p = self->proc;
     for (;;) {
+        if (fv_host_is_asked(p))
+            fv_host_serve(self);
         uint32_t patron = fv_load_acquire_32(&p->patron);
-        if (patron != 0 && is_blocked(fv_proc(patron - 1)))
+        if (patron != 0 && fv_worker_is_blocked(fv_proc(patron - 1)))
             break;
         fv_store_release_32(&p->patron, 0);
         uint32_t seen = fv_bell_read(p);
         fv_home_reap(self);
         tidy(self);
         fv_bit_set(fv_map.seg->spares, self->slot);
-        note_wait(p, FV_WAIT_SPARE, 0);
-        if (stopping())
-            leave();
+        fv_worker_note_wait(p, FV_WAIT_SPARE, 0);
+        if (fv_worker_is_stopping())
+            fv_worker_leave();
         /* whoever claims the bit sets patron, then rings */
-        if (fv_load_acquire_32(&p->patron) == 0)
+        /* ORDER guest (seq_cst): the bit, a locked instruction, before asked is read.  Pairs with guest (seq_cst) in find_guest(). */
+        if (fv_load_acquire_32(&p->patron) == 0 && !fv_host_is_asked(p))
             fv_bell_wait(p, seen, -1);
         fv_bit_clear(fv_map.seg->spares, self->slot);
     }
-    note_wait(p, FV_WAIT_NOT, 0);
+    fv_worker_note_wait(p, FV_WAIT_NOT, 0);
 }
 
 static bool should_stand_by(struct fv_self *self) {
@@ -216,7 +231,7 @@ static bool should_stand_by(struct fv_self *self) {
     if (p->role != FV_ROLE_SPARE)
         return false;
     uint32_t patron = fv_load_acquire_32(&p->patron);
-    return patron == 0 || !is_blocked(fv_proc(patron - 1));
+    return patron == 0 || !fv_worker_is_blocked(fv_proc(patron - 1));
 }
 
 /* Where there are more CPUs than workers: leaves a CPU on which a thread of the driver was last seen, for one that nobody uses.
@@ -253,6 +268,8 @@ static void loop(struct fv_self *self) {
     struct fv_proc *p = self->proc;
     uint64_t        idle_since = 0;
     for (;;) {
+        if (fv_host_is_asked(p))
+            fv_host_serve(self);
         if (FV_UNLIKELY(should_stand_by(self)))
             stand_by(self);
         if (fv_worker_step(self, false)) {
@@ -263,8 +280,8 @@ static void loop(struct fv_self *self) {
             self->call_supervisor = false;
             fv_supervisor_ring();
         }
-        if (FV_UNLIKELY(stopping()))
-            leave();
+        if (FV_UNLIKELY(fv_worker_is_stopping()))
+            fv_worker_leave();
         if (idle_since == 0) {
             idle_since = fv_now_ns();
             fv_home_reap(self);
@@ -292,11 +309,13 @@ static void loop(struct fv_self *self) {
         fv_bell_idle_set(self->slot);
         fv_home_reap(self); /* after the bell was read: what ends later rings */
         fv_bell_barrier();
-        if (!fv_worker_step(self, true) && !stopping() && !should_stand_by(self)) {
-            note_wait(p, FV_WAIT_IDLE, 0);
+        if (FV_UNLIKELY(fv_load_relaxed_32(&fv_map.seg->dispatch.idle_wanted)))
+            fv_supervisor_ring(); /* tasks of low priority wait for a CPU that nobody wants */
+        if (!fv_worker_step(self, true) && !fv_worker_is_stopping() && !should_stand_by(self) && !fv_host_is_asked(p)) {
+            fv_worker_note_wait(p, FV_WAIT_IDLE, 0);
             fv_bell_wait(p, seen, -1);
             fv_spin_learn(self, fv_now_ns() - p->wait_since_ns);
-            note_wait(p, FV_WAIT_NOT, 0);
+            fv_worker_note_wait(p, FV_WAIT_NOT, 0);
         }
         fv_bell_idle_clear(self->slot);
         idle_since = 0;
@@ -309,8 +328,13 @@ void fv_worker_block(struct fv_self *self, uint64_t ref, uint32_t how) {
     struct fv_proc    *p = self->proc;
     struct fv_segment *s = fv_map.seg;
     fv_store_relaxed_32(&p->spare_denied, 0);
-    note_wait(p, FV_WAIT_GET, ref);
+    fv_worker_note_wait(p, FV_WAIT_GET, ref);
     fv_store_release_32(&p->blocked, how);
+    if (FV_UNLIKELY(fv_load_relaxed_32(&s->dispatch.busy))) {
+        fv_supervisor_ring(); /* our CPU may be another's meanwhile */
+        if (p->role == FV_ROLE_SPARE && fv_load_acquire_32(&p->patron) == 0)
+            return; /* a guest: it has no CPU for a spare to take over */
+    }
     for (uint32_t w = 0; w < (s->n_procs + 63) / 64; w++)
         for (uint64_t b = fv_load_relaxed_64(&s->spares[w]); b != 0; b &= b - 1) {
             uint32_t q = w * 64 + (uint32_t)__builtin_ctzll(b);
@@ -327,7 +351,9 @@ void fv_worker_block(struct fv_self *self, uint64_t ref, uint32_t how) {
 void fv_worker_unblock(struct fv_self *self) {
     fv_store_release_32(&self->proc->blocked, 0);
     fv_store_relaxed_32(&self->proc->want_spare, 0);
-    note_wait(self->proc, FV_WAIT_NOT, 0);
+    fv_worker_note_wait(self->proc, FV_WAIT_NOT, 0);
+    if (FV_UNLIKELY(fv_load_relaxed_32(&fv_map.seg->dispatch.busy)))
+        fv_supervisor_ring();
 }
 
 /* ------------------------------------------------------------------------------------------------ start and death */
@@ -426,11 +452,12 @@ void fv_worker_main(uint32_t slot, uint32_t patron) {
     own_pid = getpid();
     fv_backtrace_prepare();
     catch_fatal();
+    fv_cpus_open();
     fv_tidy_hide_descriptors();
     if (fv_rt.hook != NULL)
         fv_rt.hook(fv_rt.hook_arg);
     fv_tidy_begin();
-    note_wait(p, FV_WAIT_NOT, 0);
+    fv_worker_note_wait(p, FV_WAIT_NOT, 0);
     /* bodies run on a stack of their own: large, guarded, touched only as far as it is used */
     char *stack = mmap(NULL, STACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (stack != MAP_FAILED && mprotect(stack + 65536, STACK_BYTES - 65536, PROT_READ | PROT_WRITE) == 0) {

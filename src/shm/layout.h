@@ -5,7 +5,7 @@
  * same only offsets and slot numbers are stored in it.
  *
  *   header | process slots | attempts | task slots, hot | task slots, cold | rings | deques | hold tables |
- *   chunk words | chunk backing | data area (chunks of 64 KiB)
+ *   queued bits | chunk words | chunk backing | data area (chunks of 64 KiB)
  *
  * Everything that is big is an array over process slots, and only the part that a slot's owner uses is
  * ever allocated (fv_segment_grow_slab).  Truth words are marked TRUTH; all else is a hint or a
@@ -146,6 +146,8 @@ _Static_assert(sizeof(struct fv_task) == 64, "one line");
  *   options_bytes  in core/options.h), 0: none
  *   not_before_ns  the RUN owner or the supervisor, before DELAYED: when it may go on (core/delay.c)
  *   spared       the supervisor: gen 32 | number 32: attempts that the memory monitor ended; good only if gen is the truth word's
+ *   queued_ns    the home while FREE; good only with X_OPTIONS: when it was submitted, if it waits for a grant of the dispatcher
+ *                (core/dispatch.c); 0: it is an ordinary task
  *   stream       the home while FREE; good only with X_OPTIONS: offset of the slot's struct fv_stream, 0: none
  */
 struct fv_task_cold {
@@ -166,7 +168,7 @@ struct fv_task_cold {
     uint64_t spared;
     uint32_t options_bytes;
     uint32_t pad2;
-    uint64_t pad3;
+    uint64_t queued_ns;
 } FV_ALIGNED(64);
 _Static_assert(sizeof(struct fv_task_cold) == 128, "two lines");
 
@@ -243,7 +245,8 @@ enum fv_role { FV_ROLE_NONE, FV_ROLE_SUPERVISOR, FV_ROLE_DRIVER, FV_ROLE_WORKER,
 #define FV_WAITS(X) \
     X(NOT, "working") X(IDLE, "idle: no task is ready") X(GET, "waits for a result") X(SLOT, "waits for a task slot") \
     X(GROUP, "waits for a group") X(SPARE, "spare: stands by for a blocked worker") X(START, "starting") \
-    X(ITEM, "waits for an item of a stream") X(ROOM, "waits for room in its stream")
+    X(ITEM, "waits for an item of a stream") X(ROOM, "waits for room in its stream") \
+    X(GRANT, "stands by: its CPU is set aside for tasks that ask for more")
 enum fv_wait_reason {
 #define FV_X(name, text) FV_WAIT_##name,
     FV_WAITS(FV_X)
@@ -278,6 +281,11 @@ enum fv_counter {
  *   blame       owner's signal handler:      supervisor after death
  *               what, then where (frame)
  *   counters    owner                        tools; summed on demand
+ *   orders      supervisor: asked, lent_to,  owner; supervisor
+ *               grant_cpu, then grant (ORDER
+ *               grant); owner: standing and
+ *               served (ORDER served), and
+ *               takes grant by an exchange
  *
  * If the owner dies the slot keeps its ring, slab and chunks; the next process in the slot goes on with them.
  */
@@ -332,7 +340,17 @@ struct fv_proc {
     uint64_t frame[FV_FRAMES]; /* where the body was, innermost first: addresses in the calls, not behind them */
     /* counters */
     uint64_t counter[16] FV_ALIGNED(64);
+    /* orders: what the dispatcher asks of a worker */
+    uint32_t asked FV_ALIGNED(64); /* number of the request to stand by for grants; 0: go on with ordinary tasks */
+    uint32_t lent_to;              /* 1 + slot of the worker that may use this one's CPU too; 0: none */
+    uint64_t grant;                /* ref of a task to run; the supervisor sets it when it is 0, the owner takes it by an exchange */
+    int32_t  grant_cpu;            /* where: FV_GRANT_LENT, FV_GRANT_ANY, or a CPU; before grant */
+    uint32_t standing;             /* owner: the request by which it stands by; 0: it does not */
+    uint32_t served;               /* owner: grants that it is done with, whatever came of them */
+    uint32_t pad3;
 } FV_ALIGNED(64);
+#define FV_GRANT_LENT (-2) /* on all CPUs that are lent to it */
+#define FV_GRANT_ANY  (-1) /* on any CPU of the runtime */
 _Static_assert(FV_N_COUNTERS <= 16, "room for the counters");
 _Static_assert(sizeof(struct fv_proc) % 64 == 0, "whole lines");
 
@@ -385,6 +403,51 @@ static inline uint64_t fv_attempt_check(const uint64_t word[8]) {
     return h;
 }
 
+/* ------------------------------------------------------------------------------------- the dispatcher
+ * Tasks that ask for something special (another number of CPUs than one, custom resources, a priority) start by a grant of the
+ * supervisor.  What is granted to whom it knows privately; here stands what the others need, and what the tools show.
+ *
+ *   field        writer                                when
+ *   queued_by    who makes such a task READY; the      hint: bit p: the task slots of process slot p may have a queued bit.  The
+ *                supervisor takes it                   bits themselves: one a task slot, off_queued; also hints (ORDER queued)
+ *   told         workers; the supervisor takes it      hint: one of them is done with a grant, or stands by (ORDER served)
+ *   awake        supervisor                            0: it is about to sleep: ring it (ORDER queued, ORDER served)
+ *   busy         supervisor                            somebody is asked to stand by, or a grant is out: blocked workers tell it
+ *   idle_wanted  supervisor                            a worker that has nothing to do tells it: tasks of low priority wait for that
+ *   cpu_units,   driver at init, frozen
+ *   resource
+ *     name, total
+ *   others       supervisor                            for the tools and the validator
+ *
+ * If the owner of a grant dies the supervisor counts the grant as over; nothing here is a truth.
+ */
+#define FV_N_RESOURCES 16u
+#define FV_PENDING_SHOWN  16u
+struct fv_resource {
+    char     name[32];
+    uint64_t total, used; /* 1/10000 */
+};
+struct fv_pending { /* tasks that ask for the same, and wait */
+    uint32_t n;
+    int16_t  lacks;    /* -1: nothing, but its CPUs are still at work; 0: CPUs, 1: a process, 2 ...: resource */
+    int16_t  priority; /* of the first */
+    uint64_t cpu_units, since_ns, free_units;
+    uint64_t want[FV_N_RESOURCES];
+};
+struct fv_dispatch_state {
+    uint64_t queued_by[FV_MAX_PROCS / 64] FV_ALIGNED(64);
+    uint32_t told FV_ALIGNED(64);
+    uint32_t awake;
+    uint32_t busy FV_ALIGNED(64);
+    uint32_t idle_wanted;
+    uint32_t n_resources;
+    uint32_t n_pending, n_granted;
+    uint32_t n_shown;
+    uint64_t cpu_units, cpu_used;
+    struct fv_resource resource[FV_N_RESOURCES];
+    struct fv_pending  pending[FV_PENDING_SHOWN];
+};
+
 /* ------------------------------------------------------------------------------------- header */
 enum fv_runtime_state { FV_STARTING = 1, FV_UP, FV_STOPPING, FV_GONE };
 
@@ -400,7 +463,7 @@ struct fv_segment {
     uint32_t layout_version;
     uint32_t n_procs;
     uint64_t bytes;
-    uint64_t off_procs, off_attempts, off_hot, off_cold, off_rings, off_holds, off_chunks, off_backed, off_data;
+    uint64_t off_procs, off_attempts, off_hot, off_cold, off_rings, off_holds, off_queued, off_chunks, off_backed, off_data;
     uint32_t slab;       /* task slots per process slot, a power of two */
     uint32_t slab_shift;
     uint32_t n_chunks;
@@ -432,6 +495,8 @@ struct fv_segment {
     uint32_t start_error;               /* supervisor: why it gave up before FV_UP: an errno or FEVER_E number */
     uint32_t output_progress;           /* supervisor, at the end: changes while output of workers is still being written */
     uint32_t output_lost;               /* supervisor, at the end: nobody read it, and it was given up */
+    /* the dispatcher: see core/dispatch.h */
+    struct fv_dispatch_state dispatch;
     /* hints: which slots sleep for want of work, which spares stand by, which slots are in use */
     uint64_t idle_groups FV_ALIGNED(64); /* bit g: word g of idle may be non-zero */
     uint64_t idle[FV_MAX_PROCS / 64] FV_ALIGNED(64);

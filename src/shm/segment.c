@@ -37,6 +37,8 @@ static uint64_t plan_offsets(const struct fv_segment_plan *plan, struct fv_segme
     at = round_up(at + tasks * 2 * sizeof(uint32_t), 4096);
     s->off_holds = at;
     at = round_up(at + n * FV_HOLDS_MAX * sizeof(uint64_t), 4096);
+    s->off_queued = at;
+    at = round_up(at + tasks / 8, 4096);
     s->off_chunks = at;
     at = round_up(at + n_chunks * sizeof(uint64_t), 4096);
     s->off_backed = at;
@@ -58,6 +60,7 @@ static void set_map(struct fv_map *m, char *base, int fd) {
     m->procs = (void *)(base + m->seg->off_procs);
     m->hot = (void *)(base + m->seg->off_hot);
     m->cold = (void *)(base + m->seg->off_cold);
+    m->queued = (void *)(base + m->seg->off_queued);
     m->chunks = (void *)(base + m->seg->off_chunks);
     m->attempts = (void *)(base + m->seg->off_attempts);
     m->backed = (uint8_t *)(base + m->seg->off_backed);
@@ -168,7 +171,7 @@ int fv_segment_attach_ro(int fd, struct fv_map *map, char *why, size_t why_bytes
         munmap(s, (size_t)st.st_size);
         return -FEVER_EINVAL;
     }
-    uint64_t offset[] = {s->off_procs, s->off_attempts, s->off_hot, s->off_cold, s->off_rings, s->off_holds, s->off_chunks, s->off_backed, s->off_data};
+    uint64_t offset[] = {s->off_procs, s->off_attempts, s->off_hot, s->off_cold, s->off_rings, s->off_holds, s->off_queued, s->off_chunks, s->off_backed, s->off_data};
     for (size_t i = 0; i < FV_COUNT_OF(offset); i++)
         if (offset[i] > s->bytes) {
             snprintf(why, why_bytes, "a damaged segment");
@@ -195,7 +198,9 @@ static int allocate_slab(uint32_t p, uint32_t from, uint32_t to) {
     const struct fv_segment *s = fv_map.seg;
     uint64_t first = ((uint64_t)p << s->slab_shift) + from, n = to - from;
     int rc = allocate(s->off_hot + first * sizeof(struct fv_task), n * sizeof(struct fv_task));
-    return rc < 0 ? rc : allocate(s->off_cold + first * sizeof(struct fv_task_cold), n * sizeof(struct fv_task_cold));
+    if (rc == 0)
+        rc = allocate(s->off_cold + first * sizeof(struct fv_task_cold), n * sizeof(struct fv_task_cold));
+    return rc < 0 ? rc : allocate(s->off_queued + first / 8, n / 8 + 8);
 }
 
 int fv_segment_open_slot(uint32_t p) {

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "core/dispatch.h"
 #include "test/crash/roles.h"
 #include "test/crash/stepper.h"
 #include "run/runtime.h"
@@ -257,6 +259,20 @@ static void release_many(void) {
         fever_release(many[--n_many]);
     if (r.id >> 60 == 0xF)
         fever_release(r);
+}
+
+/* --- tasks that start by a grant */
+static struct fever_resource wanted = {"gpu", 0.5};
+static void submit_granted(void) { r = plain_with(FEVER_WITH(.num_cpus = 0.5, .resources = &wanted, .n_resources = 1, .priority = 3), 2); }
+static void submit_granted_dep(void) { r = add1_with(FEVER_WITH(.priority = -1), s, 2); }
+static void setup_quiet(void) {
+    fv_quiet = true;
+    host_setup();
+}
+static void submit_infeasible(void) { /* nothing changes */
+    fever_ref none = plain_with(FEVER_WITH(.num_cpus = 100), 2);
+    if (none.id >> 60 == 0xF)
+        ran(63), ran(63), ran(63);
 }
 
 /* --- put, create, promise */
@@ -534,6 +550,46 @@ static void claim_r(void) {
     fv_task_claim(fv_self, claimed = index_of(r));
 }
 static void execute(void) { fv_execute(fv_self, claimed); }
+
+/* --- a worker that stands by: the order of the dispatcher is there */
+static void setup_granted(void) {
+    r = plain_with(FEVER_WITH(.num_cpus = 2, .resources = &wanted, .n_resources = 1), 2);
+    expect(r, EXPECT_LONG, 7);
+}
+static void setup_granted_stale(void) { /* an ordinary hint to it, of the slot's last user */
+    setup_granted();
+    fv_ring_push_spmc(&fv_proc(DRIVER)->ring, fv_queue_of(DRIVER), fv_map.ring_mask, &fv_self->ring, index_of(r));
+}
+static uint32_t waits_for_s;
+static void note_waiting(void *arg, uint32_t index) {
+    (void)arg;
+    waits_for_s = index;
+}
+static void supervisor_registers(void) {
+    act(SUPERVISOR);
+    fv_dispatch_collect(note_waiting, NULL);
+    if (fv_dispatch_await_arguments(fv_self, waits_for_s, fv_truth_gen(fv_load_acquire_64(&fv_task(waits_for_s)->truth))))
+        ran(63), ran(63), ran(63); /* s is not there */
+}
+static void claim_s(void) { fv_task_claim(fv_self, claimed = index_of(s)); }
+static void setup_s_for_granted(void) {
+    s = plain_remote(2);
+    expect(add1_with(FEVER_WITH(.priority = 2), s, 1), EXPECT_LONG, 107);
+}
+static void order_victim(void) {
+    struct fv_proc *p = fv_proc(VICTIM);
+    p->asked = 1;
+    p->grant_cpu = FV_GRANT_LENT;
+    p->grant = r.id;
+}
+static void serve(void) { fv_host_run(fv_self); }
+static void other_runs_r(void) {
+    struct fv_self *self = act(OTHER);
+    self->granted = r.id;
+    if (fv_task_claim(self, index_of(r)))
+        fv_execute(self, index_of(r));
+    self->granted = 0;
+}
 static void setup_r(void) {
     r = plain_remote(2);
     expect(r, EXPECT_LONG, 7);
@@ -659,6 +715,10 @@ const struct scenario scenarios[] = {
     BODY("submit: one slot left", .setup = host_setup, .prepare = prepare_full_slab, .op = submit_plain, .post = release_many),
     BODY("submit: no slot left", .setup = host_setup, .prepare = prepare_no_slot, .op = submit_plain, .post = release_many),
 
+    BODY("submit: waits for a grant", .flags = OP_BRIEF, .setup = host_setup, .op = submit_granted, .post = check_r),
+    BODY("submit: waits for a grant and an argument", .setup = setup_s, .op = submit_granted_dep, .post = release_r, .finish = release_sr),
+    BODY("submit: can never be granted", .setup = setup_quiet, .op = submit_infeasible),
+
     BODY("put: inline", .setup = host_setup, .op = put_inline, .post = release_r),
     BODY("put: first of its class", .setup = host_setup, .op = create_chunk, .post = release_r),
     BODY("put: a block", .flags = OP_BRIEF, .setup = host_setup, .op = put_small, .post = release_r),
@@ -732,6 +792,12 @@ const struct scenario scenarios[] = {
     WORKER("depend: third to wait", .flags = OP_SHORT, .setup = setup_dep_further, .op = step, .before = execute_s, .finish = release_sr),
     WORKER("depend: list in a block", .setup = setup_dep_tail, .op = step, .before = execute_s, .finish = finish_tail),
     WORKER("depend: on a second one", .setup = setup_dep_again, .op = step, .before = execute_s, .finish = finish_tail),
+
+    WORKER("serve: a grant", .flags = OP_BRIEF, .setup = setup_granted, .prepare = order_victim, .op = serve),
+    WORKER("serve: a grant that is over", .setup = setup_granted, .prepare = order_victim, .staged = other_runs_r, .op = serve),
+    WORKER("step: a hint to what waits for a grant", .setup = setup_granted_stale, .op = step),
+    WORKER("complete: one that waits for a grant depends", .flags = OP_SHORT, .setup = setup_s_for_granted, .prepare = claim_s,
+           .staged = supervisor_registers, .op = execute, .finish = release_sr),
 
     WORKER("complete: held", .setup = setup_r, .prepare = claim_r, .op = execute),
     WORKER("complete: somebody sleeps on it", .flags = OP_PARKED | OP_SHORT, .setup = setup_r, .prepare = claim_r, .op = execute),

@@ -61,6 +61,9 @@ void roles_format(void) {
     s->spin_ns = 0;
     s->n_cpus = 2;
     s->need_fence = 1;
+    s->dispatch.cpu_units = 2 * 10000;
+    s->dispatch.n_resources = 1;
+    s->dispatch.resource[0] = (struct fv_resource){.name = "gpu", .total = 10000};
     s->state = FV_UP;
     fv_epoch = 1;
     fv_rt.bell_fd = -1; /* nobody listens */

@@ -1,0 +1,104 @@
+/* core/dispatch.c: see dispatch.h.
+ *
+ * Run by submitters, by whoever makes such a task READY again, and by the supervisor.  Writes queued bits and, through
+ * core/task.c, truth words.  Dies here: a task without its bit is READY without a hint, and the sweep makes one.
+ * Deliberately not here: who is granted what (policy/dispatch.c, run/dispatch.c).
+ */
+#include "core/dispatch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/task.h"
+
+int fv_resource_number(const char *name) {
+    const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+    for (uint32_t i = 0; i < d->n_resources; i++)
+        if (strcmp(d->resource[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+int fv_dispatch_check(const struct fever_task_options *o, char *why, size_t why_bytes) {
+    const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+    double cpus = o->num_cpus == 0 ? 1 : o->num_cpus;
+    if (cpus > 1 && cpus != (double)(uint64_t)cpus) {
+        snprintf(why, why_bytes, "asks for %.4f CPUs: above one it must be a whole number", cpus);
+        return -FEVER_EINVAL;
+    }
+    if (cpus * FV_CPU_UNITS > (double)d->cpu_units) {
+        snprintf(why, why_bytes, "asks for %.0f CPUs, there are %llu workers", cpus, (unsigned long long)d->cpu_units / FV_CPU_UNITS);
+        return -FEVER_EINFEASIBLE;
+    }
+    for (size_t i = 0; i < o->n_resources; i++) {
+        int    r = fv_resource_number(o->resources[i].name);
+        double total = r < 0 ? 0 : (double)d->resource[r].total / FV_CPU_UNITS;
+        if (o->resources[i].amount > total + 0.5 / FV_CPU_UNITS) {
+            if (r < 0)
+                snprintf(why, why_bytes, "asks for %.6g %s, a resource that this runtime does not have", o->resources[i].amount,
+                         o->resources[i].name);
+            else
+                snprintf(why, why_bytes, "asks for %.6g %s, there are %.6g", o->resources[i].amount, o->resources[i].name, total);
+            return -FEVER_EINFEASIBLE;
+        }
+    }
+    return cpus != 1 || o->n_resources != 0 || o->priority != 0;
+}
+
+void fv_dispatch_queue(struct fv_self *self, uint32_t index) {
+    /* ORDER queued (seq_cst): READY and the bit, then queued_by, before awake is read.  Pairs with queued (seq_cst) in
+     * fv_dispatch_sleep(), where awake goes off before queued_by is read.  All are locked instructions.  Losing it: the supervisor
+     * sleeps, and the task waits. */
+    fv_or_64(&fv_map.queued[index / 64], 1ull << (index % 64));
+    fv_bit_set(fv_map.seg->dispatch.queued_by, fv_home_of(index));
+    if (!fv_load_relaxed_32(&fv_map.seg->dispatch.awake))
+        self->call_supervisor = true;
+}
+
+bool fv_dispatch_tell(void) {
+    /* ORDER served (release): served and standing before told, which is before awake is read.  Pairs with served (acquire) in
+     * the supervisor, where awake goes off before told is read. */
+    fv_fas_32(&fv_map.seg->dispatch.told, 1);
+    return !fv_load_relaxed_32(&fv_map.seg->dispatch.awake);
+}
+
+void fv_dispatch_collect(void (*each)(void *arg, uint32_t index), void *arg) {
+    struct fv_segment *s = fv_map.seg;
+    for (uint32_t w = 0; w < (s->n_procs + 63) / 64; w++) {
+        /* ORDER queued (seq_cst): queued_by is taken before the bits: who sets a bit later sets queued_by again. */
+        uint64_t homes = fv_load_relaxed_64(&s->dispatch.queued_by[w]) == 0 ? 0 : fv_fas_64(&s->dispatch.queued_by[w], 0);
+        for (; homes != 0; homes &= homes - 1) {
+            uint32_t p = w * 64 + (uint32_t)__builtin_ctzll(homes), base = p << fv_map.shift;
+            uint32_t end = base + fv_load_acquire_32(&fv_proc(p)->slab_limit);
+            for (uint32_t i = base / 64; i <= (end - 1) / 64; i++) {
+                uint64_t bits = fv_load_relaxed_64(&fv_map.queued[i]) == 0 ? 0 : fv_fas_64(&fv_map.queued[i], 0);
+                for (; bits != 0; bits &= bits - 1)
+                    each(arg, i * 64 + (uint32_t)__builtin_ctzll(bits));
+            }
+        }
+    }
+}
+
+bool fv_dispatch_await_arguments(struct fv_self *self, uint32_t index, uint32_t gen) {
+    struct fv_task *task = fv_task(index);
+    uint64_t        in[3];
+    const uint64_t *refs;
+    uint32_t        n_deps, failed, k;
+    if (!(task->x & FV_X_REFS))
+        return true;
+    fv_task_refs(index, in, &refs, &n_deps);
+    for (k = 0; k < n_deps; k++)
+        if (fv_ref_tagged(refs[k]) && !fv_state_is_complete(fv_truth_state(fv_load_acquire_64(&fv_task(fv_ref_index(refs[k]))->truth))))
+            break;
+    if (k == n_deps)
+        return true;
+    self->granted = fv_ref_make(index, gen);
+    bool claimed = fv_task_claim(self, index);
+    self->granted = 0;
+    if (!claimed || fv_task_resolve(self, index, &failed) == 0)
+        return false;
+    uint64_t t = fv_load_relaxed_64(&task->truth);
+    while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->again, FV_READY), &t)) /* flags may change under us */
+        ;
+    return true;
+}

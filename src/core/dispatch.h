@@ -1,0 +1,38 @@
+/* core/dispatch.h: tasks that start by a grant: how the supervisor learns of them.
+ *
+ * Such a task asks for something special: another number of CPUs than one, custom resources, a priority.  It is READY like any
+ * other, but its hint is its queued bit, which the supervisor collects; run/dispatch.c grants, run/host.c runs what was granted.
+ */
+#ifndef FV_CORE_DISPATCH_H
+#define FV_CORE_DISPATCH_H
+
+#include "core/options.h"
+#include "core/self.h"
+
+/* Does the task of this slot start by a grant only?  Ordinary tasks do not touch the cold line for this. */
+static inline bool fv_task_is_queued(uint32_t index) { return fv_task(index)->x & FV_X_OPTIONS && fv_cold(index)->queued_ns != 0; }
+
+/* What the checked options ask for: 1 something special, which can be had; 0 nothing; -FEVER_EINVAL for a broken number of CPUs
+ * above one; -FEVER_EINFEASIBLE for more than there can ever be.  why: of the errors, in words. */
+int  fv_dispatch_check(const struct fever_task_options *o, char *why, size_t why_bytes);
+/* Number of a custom resource, or -1. */
+int  fv_resource_number(const char *name);
+
+/* In place of a hint: the task is READY.  The supervisor is to be rung if self->call_supervisor is set. */
+void fv_dispatch_queue(struct fv_self *self, uint32_t index);
+/* Does the supervisor have to be rung for what was written before?  (It looks once more before it sleeps.) */
+bool fv_dispatch_tell(void);
+
+/* Supervisor: takes all queued bits; each may be stale or doubled. */
+void fv_dispatch_collect(void (*each)(void *arg, uint32_t index), void *arg);
+static inline bool fv_dispatch_is_queued_any(void) {
+    uint64_t any = 0;
+    for (uint32_t w = 0; w < (fv_map.seg->n_procs + 63) / 64; w++)
+        any |= fv_load_acquire_64(&fv_map.seg->dispatch.queued_by[w]);
+    return any != 0;
+}
+/* Supervisor: are the arguments of a READY task complete (or failed)?  If not it waits for them as any task does, BLOCKED, and
+ * is queued again when they are. */
+bool fv_dispatch_await_arguments(struct fv_self *self, uint32_t index, uint32_t gen);
+
+#endif

@@ -1,0 +1,59 @@
+/* policy/dispatch.h: which task that asks for something special may start now.
+ *
+ * Pure: a view of the pending demands and of what is in use comes in, a decision goes out.  No clock, no atomics, no
+ * allocation.  The supervisor (run/dispatch.c) calls it; test/t_policy.c compares it with brute force.
+ *
+ * Rules:
+ *   rank     by priority, then by order of submission; but a step of priority is worth FV_DISPATCH_AGE_NS of waiting: a task of
+ *            priority p goes as if it had been submitted p steps earlier.  So none waits for ever behind a stream of higher ones.
+ *   passing  a demand that does not fit is passed by lower ones that do.  When it has waited for FV_DISPATCH_PASS_NS, nobody
+ *            passes it any more who takes of a resource that it takes, too.  So what is given back gathers for it.
+ *   CPUs     a whole number of CPUs is taken for oneself; fractions gather on CPUs of their own, as few as hold their sum.
+ */
+#ifndef FV_POLICY_DISPATCH_H
+#define FV_POLICY_DISPATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FV_DISPATCH_UNIT    10000u        /* of each resource: one */
+#define FV_DISPATCH_AGE_NS  1000000000ll  /* a second is worth a step of priority */
+#define FV_DISPATCH_PASS_NS 100000000ull
+
+/* What a demand is made of: CPUs, a process to run in, then the custom resources of the runtime. */
+enum { FV_DEMAND_CPU, FV_DEMAND_HOST, FV_DEMAND_CUSTOM };
+#define FV_DEMANDS 18
+
+struct fv_demand {
+    uint64_t units[FV_DEMANDS];
+};
+
+/* Pending tasks of one and the same demand; rank and waiting time are those of the first of them. */
+struct fv_dispatch_class {
+    struct fv_demand demand;
+    int64_t          rank_ns; /* higher goes first: see fv_dispatch_rank() */
+    uint64_t         waited_ns;
+    uint32_t         n;       /* 0: ignored */
+};
+
+struct fv_dispatch_view {
+    struct fv_demand          total; /* units[FV_DEMAND_CPU] is a whole number of CPUs */
+    struct fv_demand          used;  /* units[FV_DEMAND_CPU]: by demands of whole CPUs */
+    uint64_t                  parts; /* units of CPUs used by fractions */
+    struct fv_dispatch_class *classes;
+    uint32_t                  n_classes;
+};
+
+static inline int64_t fv_dispatch_rank(int priority, uint64_t submitted_ns) { return priority * FV_DISPATCH_AGE_NS - (int64_t)submitted_ns; }
+
+/* The first part of a demand that does not fit now, or -1. */
+int fv_dispatch_lacks(const struct fv_dispatch_view *view, const struct fv_demand *demand);
+/* How much of that part is free. */
+uint64_t fv_dispatch_free(const struct fv_dispatch_view *view, int part);
+/* The class whose first task may start, or -1. */
+int fv_dispatch_pick(const struct fv_dispatch_view *view);
+/* Takes a demand, and gives it back. */
+void fv_dispatch_take(struct fv_dispatch_view *view, const struct fv_demand *demand);
+void fv_dispatch_give(struct fv_dispatch_view *view, const struct fv_demand *demand);
+
+#endif

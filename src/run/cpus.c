@@ -1,0 +1,109 @@
+/* run/cpus.c: see cpus.h.
+ *
+ * Run by workers.  Writes this process's affinity (of all its threads, as earlier bodies may have left some), its environment and
+ * settings of OpenMP, OpenBLAS and MKL where these are loaded.  Dies here: its successor starts with a state of its own.
+ */
+#include "run/cpus.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/runtime.h"
+
+/* Libraries that make threads: the variable by which the user tells how many, and the calls to set and to ask. */
+static struct library {
+    const char *variable, *set_name, *get_name;
+    bool        is_users; /* his word goes */
+    bool        was_set;  /* by us, now */
+    int         before;
+} library[] = {
+    {.variable = "OMP_NUM_THREADS", .set_name = "omp_set_num_threads", .get_name = "omp_get_max_threads"},
+    {.variable = "OPENBLAS_NUM_THREADS", .set_name = "openblas_set_num_threads", .get_name = "openblas_get_num_threads"},
+    {.variable = "MKL_NUM_THREADS", .set_name = "MKL_Set_Num_Threads", .get_name = "MKL_Get_Max_Threads"},
+};
+
+static enum { AT_HOME, ELSEWHERE, WIDENED } where;
+static int elsewhere; /* that CPU, or FV_GRANT_ANY */
+
+void fv_cpus_open(void) {
+    for (size_t i = 0; i < FV_COUNT_OF(library); i++)
+        library[i].is_users = getenv(library[i].variable) != NULL;
+}
+
+static void set_threads(struct library *l, int n) {
+    void (*set)(int) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, l->set_name);
+    memcpy(&set, &symbol, sizeof set);
+    if (set != NULL && n > 0)
+        set(n);
+}
+
+static int get_threads(struct library *l) {
+    int (*get)(void) = NULL;
+    void *symbol = dlsym(RTLD_DEFAULT, l->get_name);
+    memcpy(&get, &symbol, sizeof get);
+    return get != NULL ? get() : 0;
+}
+
+static void more_threads(int n) {
+    char text[16];
+    snprintf(text, sizeof text, "%d", n);
+    for (size_t i = 0; i < FV_COUNT_OF(library); i++) {
+        struct library *l = &library[i];
+        l->was_set = !l->is_users && setenv(l->variable, text, 1) == 0;
+        if (l->was_set) {
+            l->before = get_threads(l);
+            set_threads(l, n);
+        }
+    }
+}
+
+static void threads_as_before(void) {
+    for (size_t i = 0; i < FV_COUNT_OF(library); i++)
+        if (library[i].was_set) {
+            unsetenv(library[i].variable);
+            set_threads(&library[i], library[i].before);
+            library[i].was_set = false;
+        }
+}
+
+void fv_cpus_take(struct fv_self *self) {
+    const struct fv_topo *topo = &fv_rt.topo;
+    static int            cpus[FV_TOPO_CPUS];
+    int                   cpu = self->proc->grant_cpu, n = 0, lent = 0;
+    if (cpu == FV_GRANT_LENT) {
+        for (uint32_t p = 1; p <= fv_rt.n_workers; p++)
+            if (fv_load_relaxed_32(&fv_proc(p)->lent_to) == self->slot + 1) {
+                int c = fv_proc_cpu(fv_proc(p));
+                lent++;
+                if (c >= 0 && n < FV_TOPO_CPUS)
+                    cpus[n++] = c;
+            }
+        if (lent > 1)
+            more_threads(lent);
+        if (n == 0 || (n == 1 && cpus[0] == self->proc->cpu)) {
+            fv_cpus_home(self);
+            return;
+        }
+        if (fv_topo_pin_threads(cpus, n) == 0)
+            where = WIDENED;
+    } else if (fv_rt.options.pin && !(where == ELSEWHERE && elsewhere == cpu)) {
+        if (cpu >= 0 ? fv_topo_pin_threads(&cpu, 1) == 0 : fv_topo_pin_threads(topo->cpus, topo->n_allowed) == 0)
+            where = ELSEWHERE, elsewhere = cpu;
+    }
+}
+
+void fv_cpus_give_back(struct fv_self *self) {
+    threads_as_before();
+    if (where == WIDENED)
+        fv_cpus_home(self);
+}
+
+void fv_cpus_home(struct fv_self *self) {
+    int cpu = self->proc->cpu;
+    if (where != AT_HOME && cpu >= 0)
+        fv_topo_pin_threads(&cpu, 1);
+    where = AT_HOME;
+}

@@ -1,0 +1,587 @@
+/* run/dispatch.c: see dispatch.h.
+ *
+ * Run by the supervisor.  What is pending, granted and to whom stands in its private memory.  Writes the orders of workers and
+ * what the tools read.  The policy says what may start; here CPUs are found for it and processes:
+ *
+ *   place   a worker's CPU.  It is to be had when its executor (the worker, or the spare that stands in for it while it is
+ *           blocked) has been asked, has ended what it ran, and stands by; or when there is no executor, since nobody works there.
+ *   host    the process that runs a granted task: an executor of one of its places, or a guest: a spare that works beside others
+ *           on their CPU.  One grant a host at a time.
+ *
+ * What is available is always the total less the demands of the grants that are out: a grant ends when its host says so, or dies.
+ * A task that blocks gives its CPUs back for good; it keeps its custom resources.
+ */
+#include "run/dispatch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "core/dispatch.h"
+#include "core/task.h"
+#include "policy/dispatch.h"
+#include "run/runtime.h"
+
+#define CLASSES_MOST 256u
+#define TICK_LEAST_NS 1000000ull  /* asked workers are at work still: ask more of them after so long, then after twice as long */
+#define TICK_MOST_NS  16000000ull
+
+struct entry {
+    uint32_t index, gen;
+    int64_t  rank_ns;
+    uint64_t queued_ns;
+};
+struct shape { /* pending tasks of one demand: a heap, the highest rank first */
+    struct fv_demand demand;
+    struct entry    *heap;
+    uint32_t         n, room;
+};
+struct grant { /* by host */
+    uint64_t         ref; /* 0: none */
+    struct fv_demand demand; /* no CPUs any more when it has blocked */
+    uint32_t         served; /* of the host, before */
+    int              cpu;    /* guest: beside whom */
+};
+struct place { /* by worker slot */
+    enum { IS_FREE, IS_WHOLE, IS_PART } use;
+    uint32_t owner;    /* WHOLE: the host */
+    uint32_t executor; /* of this turn; 0: nobody works there */
+    bool     is_ready; /* of this turn: to be had */
+};
+
+static struct fv_self        *sup;
+static uint32_t             (*start_spare)(void);
+static uint32_t               n_workers, n_slots;
+static struct shape          *shapes;
+static uint32_t               n_shapes, room_shapes;
+static struct grant          *grants;
+static struct place          *places;
+static uint32_t              *stand_in; /* by blocked worker: the spare that works in its place */
+static bool                  *wanted;   /* by slot: is to stand by */
+static uint32_t              *known;    /* by task: generation that is pending or granted */
+static struct fv_dispatch_view view;
+static struct fv_dispatch_class classes[CLASSES_MOST];
+static uint32_t               class_shape[CLASSES_MOST];
+static uint32_t               n_granted, last_asked, ask_times;
+static uint64_t               tick_ns;
+static bool                   no_spare; /* this turn: there is none to be had */
+
+int fv_dispatch_open(struct fv_self *self, uint32_t (*new_spare)(void)) {
+    const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+    sup = self;
+    start_spare = new_spare;
+    n_workers = fv_rt.n_workers, n_slots = fv_rt.n_worker_slots;
+    grants = calloc(n_slots + 1, sizeof *grants);
+    places = calloc(n_workers + 1, sizeof *places);
+    stand_in = calloc(n_slots + 1, sizeof *stand_in);
+    wanted = calloc(n_slots + 1, sizeof *wanted);
+    known = calloc((size_t)fv_map.seg->n_procs << fv_map.shift, sizeof *known); /* touched where there are such tasks */
+    if (grants == NULL || places == NULL || stand_in == NULL || wanted == NULL || known == NULL)
+        return -ENOMEM;
+    view.classes = classes;
+    view.total.units[FV_DEMAND_CPU] = (uint64_t)n_workers * FV_DISPATCH_UNIT;
+    view.total.units[FV_DEMAND_HOST] = n_slots;
+    for (uint32_t i = 0; i < d->n_resources; i++)
+        view.total.units[FV_DEMAND_CUSTOM + i] = d->resource[i].total;
+    ask_times = 1, tick_ns = TICK_LEAST_NS;
+    fv_store_relaxed_32(&fv_map.seg->dispatch.awake, 1);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ pending */
+
+static bool is_pending(const struct entry *e) {
+    uint64_t t = fv_load_acquire_64(&fv_task(e->index)->truth);
+    return fv_truth_gen(t) == e->gen && fv_truth_state(t) == FV_READY;
+}
+
+static void sift_down(struct shape *s, uint32_t i) {
+    for (;;) {
+        uint32_t best = i, left = 2 * i + 1;
+        for (uint32_t c = left; c < left + 2 && c < s->n; c++)
+            if (s->heap[c].rank_ns > s->heap[best].rank_ns)
+                best = c;
+        if (best == i)
+            return;
+        struct entry e = s->heap[i];
+        s->heap[i] = s->heap[best], s->heap[best] = e;
+        i = best;
+    }
+}
+
+static void pop(struct shape *s) {
+    s->heap[0] = s->heap[--s->n];
+    sift_down(s, 0);
+}
+
+static bool push(struct shape *s, struct entry e) {
+    if (s->n == s->room) {
+        uint32_t      room = s->room ? s->room * 2 : 16;
+        struct entry *p = realloc(s->heap, room * sizeof *p);
+        if (p == NULL)
+            return false;
+        s->heap = p, s->room = room;
+    }
+    uint32_t i = s->n++;
+    for (; i > 0 && s->heap[(i - 1) / 2].rank_ns < e.rank_ns; i = (i - 1) / 2)
+        s->heap[i] = s->heap[(i - 1) / 2];
+    s->heap[i] = e;
+    return true;
+}
+
+static struct shape *shape_of(const struct fv_demand *d) {
+    struct shape *empty = NULL;
+    for (uint32_t i = 0; i < n_shapes; i++) {
+        if (memcmp(&shapes[i].demand, d, sizeof *d) == 0)
+            return &shapes[i];
+        if (shapes[i].n == 0)
+            empty = &shapes[i];
+    }
+    if (empty == NULL) {
+        if (n_shapes == room_shapes) {
+            uint32_t      room = room_shapes ? room_shapes * 2 : 16;
+            struct shape *p = realloc(shapes, room * sizeof *p);
+            if (p == NULL)
+                return NULL;
+            shapes = p, room_shapes = room;
+        }
+        empty = &shapes[n_shapes++];
+        memset(empty, 0, sizeof *empty);
+    }
+    empty->demand = *d;
+    return empty;
+}
+
+static void demand_of(uint32_t index, struct fv_demand *d) {
+    const struct fv_task_options_block *b = fv_task_options_of(index);
+    memset(d, 0, sizeof *d);
+    d->units[FV_DEMAND_CPU] = b->cpu_units;
+    d->units[FV_DEMAND_HOST] = 1;
+    for (uint32_t i = 0; i < b->n_resources; i++) {
+        int r = fv_resource_number(b->resource[i].name);
+        if (r >= 0)
+            d->units[FV_DEMAND_CUSTOM + r] = b->resource[i].units;
+    }
+}
+
+/* A queued bit: takes note of the task, if it is one, is READY, and is not known. */
+static void arrive(void *arg, uint32_t index) {
+    uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
+    uint32_t gen = fv_truth_gen(t);
+    (void)arg;
+    if (fv_truth_state(t) != FV_READY || !fv_task_is_queued(index) || fv_task_options_of(index) == NULL || known[index] == gen ||
+        !fv_dispatch_await_arguments(sup, index, gen))
+        return;
+    struct fv_demand d;
+    demand_of(index, &d);
+    uint64_t      queued_ns = fv_cold(index)->queued_ns;
+    struct entry  e = {.index = index, .gen = gen, .rank_ns = fv_dispatch_rank(fv_task_options_of(index)->priority, queued_ns), .queued_ns = queued_ns};
+    struct shape *s = shape_of(&d);
+    if (s != NULL && push(s, e))
+        known[index] = gen;
+    else
+        fv_store_release_32(&fv_map.seg->resweep, 1); /* out of memory: it is queued again */
+}
+
+/* ------------------------------------------------------------------------------------------------ grants */
+
+static void leave_places(uint32_t host) {
+    for (uint32_t p = 1; p <= n_workers; p++)
+        if (places[p].use == IS_WHOLE && places[p].owner == host) {
+            places[p].use = IS_FREE;
+            fv_store_relaxed_32(&fv_proc(p)->lent_to, 0);
+        }
+}
+
+static void end_grant(uint32_t host) {
+    struct grant *g = &grants[host];
+    uint32_t      index = fv_ref_index(g->ref), gen = fv_ref_gen(g->ref);
+    leave_places(host);
+    fv_dispatch_give(&view, &g->demand);
+    g->ref = 0;
+    n_granted--;
+    if (known[index] == gen) {
+        known[index] = 0;
+        arrive(NULL, index); /* it is to be repeated, and was queued before we knew that it had ended */
+    }
+}
+
+/* ORDER served (acquire): served before what the host's task has left.  Pairs with served (release) in fv_host_serve(). */
+static bool is_over(uint32_t host) { return fv_load_acquire_32(&fv_proc(host)->served) != grants[host].served; }
+
+static void look_at_grants(void) {
+    for (uint32_t s = 1; s <= n_slots && n_granted != 0; s++) {
+        struct grant *g = &grants[s];
+        if (g->ref == 0)
+            continue;
+        if (is_over(s)) {
+            end_grant(s);
+        } else if (g->demand.units[FV_DEMAND_CPU] != 0 && fv_load_acquire_64(&fv_proc(s)->grant) == 0 && fv_worker_is_blocked(fv_proc(s))) {
+            struct fv_demand cpus = {{0}};
+            cpus.units[FV_DEMAND_CPU] = g->demand.units[FV_DEMAND_CPU];
+            fv_dispatch_give(&view, &cpus);
+            g->demand.units[FV_DEMAND_CPU] = 0;
+            leave_places(s);
+        }
+    }
+}
+
+void fv_dispatch_died(uint32_t slot) {
+    struct fv_proc *p = fv_proc(slot);
+    fv_store_release_64(&p->grant, 0);
+    fv_store_relaxed_32(&p->standing, 0);
+    if (grants[slot].ref != 0) {
+        known[fv_ref_index(grants[slot].ref)] = 0; /* the sweep queues it, if it is to be repeated */
+        end_grant(slot);
+    }
+}
+
+static void issue_to(uint32_t host, struct shape *s, const struct fv_demand *demand, int cpu) {
+    struct fv_proc *p = fv_proc(host);
+    struct grant   *g = &grants[host];
+    g->ref = fv_ref_make(s->heap[0].index, s->heap[0].gen);
+    g->demand = *demand;
+    g->served = fv_load_acquire_32(&p->served);
+    g->cpu = cpu;
+    n_granted++;
+    fv_dispatch_take(&view, demand);
+    pop(s);
+    p->grant_cpu = cpu;
+    /* ORDER grant (release): grant_cpu and lent_to before the grant.  Pairs with grant (acquire) in fv_host_serve().  Losing it: the
+     * task runs on other CPUs than it was given. */
+    fv_store_release_64(&p->grant, g->ref);
+    fv_bell_ring(p);
+}
+
+/* ------------------------------------------------------------------------------------------------ places and hosts */
+
+static bool stands(uint32_t s) {
+    struct fv_proc *p = fv_proc(s);
+    uint32_t        asked = fv_load_relaxed_32(&p->asked);
+    return asked != 0 && grants[s].ref == 0 && fv_load_acquire_32(&p->standing) == asked;
+}
+
+static void look_at_places(void) {
+    memset(stand_in, 0, (n_slots + 1) * sizeof *stand_in);
+    for (uint32_t s = n_workers + 1; s <= n_slots; s++) {
+        uint32_t patron = fv_load_acquire_32(&fv_proc(s)->patron);
+        if (patron != 0 && patron <= n_slots + 1 && fv_load_relaxed_32(&fv_proc(s)->role) == FV_ROLE_SPARE)
+            stand_in[patron - 1] = s;
+    }
+    uint32_t n_parts = 0, need = (uint32_t)((view.parts + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT);
+    for (uint32_t p = 1; p <= n_workers; p++) {
+        uint32_t e = p, steps = 0;
+        while (e != 0 && fv_worker_is_blocked(fv_proc(e)) && steps++ < n_slots)
+            e = stand_in[e];
+        places[p].executor = e;
+        places[p].is_ready = e == 0 || stands(e);
+        n_parts += places[p].use == IS_PART;
+    }
+    for (uint32_t p = n_workers; p >= 1 && n_parts > need; p--) /* fewer fractions: fewer CPUs for them */
+        if (places[p].use == IS_PART && (places[p].executor == 0 || grants[places[p].executor].ref == 0)) {
+            places[p].use = IS_FREE;
+            n_parts--;
+        }
+}
+
+static uint32_t n_ready(void) {
+    uint32_t n = 0;
+    for (uint32_t p = 1; p <= n_workers; p++)
+        n += places[p].use == IS_FREE && places[p].is_ready;
+    return n;
+}
+
+/* A spare without a CPU of its own. */
+static uint32_t find_guest(void) {
+    for (uint32_t s = n_workers + 1; s <= n_slots; s++)
+        if (fv_load_acquire_32(&fv_proc(s)->patron) == 0 && stands(s))
+            return s;
+    for (uint32_t s = n_workers + 1; s <= n_slots; s++) {
+        struct fv_proc *p = fv_proc(s);
+        if (!fv_bit_test(fv_map.seg->spares, s) || p->asked != 0 || grants[s].ref != 0)
+            continue;
+        /* ORDER guest (seq_cst): asked before its bit is claimed.  Pairs with guest (seq_cst) in stand_by(), where the bit is set before
+         * asked is read: whose bit we got will serve.  Losing it: it sleeps on, and its grant with it. */
+        fv_fas_32(&p->asked, ++last_asked == 0 ? ++last_asked : last_asked);
+        if (fv_bit_claim(fv_map.seg->spares, s))
+            return s;
+        fv_store_release_32(&p->asked, 0);
+    }
+    uint32_t s = no_spare ? 0 : start_spare();
+    no_spare = s == 0;
+    return s;
+}
+
+/* The CPU of fractions with the fewest tasks on it. */
+static int cpu_for_guest(void) {
+    uint32_t least = UINT32_MAX;
+    int      best = FV_GRANT_ANY;
+    for (uint32_t p = 1; p <= n_workers; p++) {
+        if (places[p].use != IS_PART)
+            continue;
+        int      cpu = fv_proc_cpu(fv_proc(p));
+        uint32_t n = places[p].executor != 0 && grants[places[p].executor].ref != 0;
+        for (uint32_t s = n_workers + 1; s <= n_slots; s++)
+            n += grants[s].ref != 0 && grants[s].cpu == cpu;
+        if (n < least)
+            least = n, best = cpu;
+    }
+    return best < 0 ? FV_GRANT_ANY : best;
+}
+
+/* k whole CPUs: all of them are ready. */
+static bool issue_whole(struct shape *s, const struct fv_demand *demand, uint32_t k) {
+    uint32_t host = 0;
+    for (uint32_t p = 1; p <= n_workers && host == 0; p++)
+        if (places[p].use == IS_FREE && places[p].is_ready)
+            host = places[p].executor;
+    if (host == 0 && (host = find_guest()) == 0)
+        return false;
+    for (int own = 1; own >= 0; own--) /* the host's own place first */
+        for (uint32_t p = 1; p <= n_workers && k > 0; p++)
+            if (places[p].use == IS_FREE && places[p].is_ready && (!own || places[p].executor == host)) {
+                places[p].use = IS_WHOLE;
+                places[p].owner = host;
+                fv_store_relaxed_32(&fv_proc(p)->lent_to, host + 1);
+                k--;
+            }
+    issue_to(host, s, demand, FV_GRANT_LENT);
+    return true;
+}
+
+/* A fraction: the CPU for it is there. */
+static bool issue_part(struct shape *s, bool one_more) {
+    for (uint32_t p = 1; p <= n_workers; p++)
+        if (places[p].use == IS_PART && places[p].executor != 0 && stands(places[p].executor)) {
+            issue_to(places[p].executor, s, &s->demand, fv_proc_cpu(fv_proc(p)) < 0 ? FV_GRANT_ANY : fv_proc_cpu(fv_proc(p)));
+            return true;
+        }
+    for (uint32_t p = 1; p <= n_workers && one_more; p++)
+        if (places[p].use == IS_FREE && places[p].is_ready && places[p].executor != 0) {
+            places[p].use = IS_PART;
+            issue_to(places[p].executor, s, &s->demand, fv_proc_cpu(fv_proc(p)) < 0 ? FV_GRANT_ANY : fv_proc_cpu(fv_proc(p)));
+            return true;
+        }
+    uint32_t guest = find_guest();
+    if (guest == 0)
+        return false;
+    for (uint32_t p = 1; p <= n_workers && one_more; p++)
+        if (places[p].use == IS_FREE && places[p].is_ready) {
+            places[p].use = IS_PART;
+            one_more = false;
+        }
+    issue_to(guest, s, &s->demand, cpu_for_guest());
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------------ a turn */
+
+static int by_rank(const void *a, const void *b) {
+    int64_t p = shapes[*(const uint32_t *)a].heap[0].rank_ns, q = shapes[*(const uint32_t *)b].heap[0].rank_ns;
+    return p < q ? 1 : p > q ? -1 : 0;
+}
+
+static void show_class(struct fv_dispatch_class *c, const struct shape *s, uint64_t now) {
+    c->demand = s->demand;
+    c->n = s->n;
+    if (s->n != 0) {
+        c->rank_ns = s->heap[0].rank_ns;
+        c->waited_ns = now > s->heap[0].queued_ns ? now - s->heap[0].queued_ns : 0;
+    }
+}
+
+static uint32_t drop_stale(struct shape *s) {
+    while (s->n != 0 && !is_pending(&s->heap[0])) {
+        if (known[s->heap[0].index] == s->heap[0].gen)
+            known[s->heap[0].index] = 0;
+        pop(s);
+    }
+    return s->n;
+}
+
+static uint32_t list_classes(uint64_t now) {
+    static uint32_t *order, room;
+    uint32_t         n = 0, pending = 0;
+    if (room < n_shapes) {
+        uint32_t *p = realloc(order, room_shapes * sizeof *p);
+        if (p == NULL)
+            return 0;
+        order = p, room = room_shapes;
+    }
+    for (uint32_t i = 0; i < n_shapes; i++) {
+        if (drop_stale(&shapes[i]) == 0)
+            continue;
+        pending += shapes[i].n;
+        order[n++] = i;
+    }
+    if (n > CLASSES_MOST) /* those of the lowest rank wait until there are fewer */
+        qsort(order, n, sizeof *order, by_rank);
+    view.n_classes = FV_MIN(n, CLASSES_MOST);
+    for (uint32_t c = 0; c < view.n_classes; c++) {
+        class_shape[c] = order[c];
+        show_class(&classes[c], &shapes[order[c]], now);
+    }
+    return pending;
+}
+
+struct want {
+    uint32_t places, idle_places; /* free places that are to be ready; and if somebody is idle there */
+    bool     stalled;             /* somebody could start, if a process were there */
+    uint64_t low_ns;              /* when the first of low priority counts as an ordinary one */
+};
+
+/* Starts what may start and has its CPUs ready; what has not is counted in *want. */
+static void grant_all(uint64_t now, struct want *want) {
+    static bool             waits[CLASSES_MOST];
+    struct fv_dispatch_view plan = view;
+    memset(waits, 0, view.n_classes * sizeof *waits);
+    for (int c = fv_dispatch_pick(&plan); c >= 0; c = fv_dispatch_pick(&plan)) {
+        struct shape    *s = &shapes[class_shape[c]];
+        struct fv_demand d = s->demand;
+        uint64_t         cpu = d.units[FV_DEMAND_CPU];
+        bool             low = classes[c].rank_ns + (int64_t)now < 0, done = false;
+        uint32_t         k = (uint32_t)(cpu / FV_DISPATCH_UNIT);
+        if (k == 0 && cpu != 0) /* it may need one more CPU for fractions */
+            k = (plan.parts + cpu + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT > (plan.parts + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT;
+        if (!waits[c]) {
+            bool ready = k == 0 || n_ready() >= want->places + want->idle_places + k;
+            if (cpu >= FV_DISPATCH_UNIT) {
+                done = ready && issue_whole(s, &d, k);
+            } else if (cpu != 0) {
+                done = ready && issue_part(s, k != 0);
+            } else {
+                uint32_t guest = find_guest();
+                if (guest != 0) {
+                    issue_to(guest, s, &d, FV_GRANT_ANY);
+                    done = true;
+                } else { /* no process is left: in a worker, as if it asked for a CPU */
+                    d.units[FV_DEMAND_CPU] = FV_DISPATCH_UNIT;
+                    k = fv_dispatch_lacks(&plan, &d) < 0;
+                    done = k != 0 && n_ready() > want->places + want->idle_places && issue_whole(s, &d, 1);
+                    if (k == 0)
+                        d.units[FV_DEMAND_CPU] = 0;
+                }
+            }
+        }
+        fv_dispatch_take(&plan, &d);
+        if (done) {
+            drop_stale(s);
+            show_class(&classes[c], s, now);
+            tick_ns = TICK_LEAST_NS, ask_times = 1;
+            continue;
+        }
+        waits[c] = true;
+        classes[c].n--;
+        *(low ? &want->idle_places : &want->places) += k;
+        want->stalled = true;
+        if (low && (want->low_ns == 0 || (uint64_t)-classes[c].rank_ns < want->low_ns))
+            want->low_ns = (uint64_t)-classes[c].rank_ns;
+    }
+}
+
+static void ask(uint32_t s, bool on) {
+    struct fv_proc *p = fv_proc(s);
+    uint32_t        asked = fv_load_relaxed_32(&p->asked);
+    if ((asked != 0) == on)
+        return;
+    fv_store_release_32(&p->asked, !on ? 0 : ++last_asked == 0 ? ++last_asked : last_asked);
+    fv_bell_ring(p);
+}
+
+/* Who is to stand by: hosts, executors of places in use, and as many more as are wanted: those that do already, then those that
+ * have nothing to do, then the others. */
+static bool ask_all(const struct want *want) {
+    bool any = false;
+    memset(wanted, 0, (n_slots + 1) * sizeof *wanted);
+    for (uint32_t s = 1; s <= n_slots; s++)
+        wanted[s] = grants[s].ref != 0;
+    uint32_t more = want->places + want->idle_places, times = more > n_ready() ? ask_times : 1;
+    for (int round = 0; round < 4; round++) {
+        for (uint32_t p = 1; p <= n_workers; p++) {
+            uint32_t e = places[p].executor;
+            if (e == 0)
+                continue;
+            if (places[p].use != IS_FREE) {
+                wanted[e] = true;
+                continue;
+            }
+            bool at_once = places[p].is_ready, asked = fv_load_relaxed_32(&fv_proc(e)->asked) != 0, idle = fv_bit_test(fv_map.seg->idle, e);
+            bool in_turn = round == 0 ? at_once : round == 1 ? asked : round == 2 ? idle : true;
+            uint32_t room = round == 0 ? more : round < 3 ? more * times : want->places * times;
+            if (in_turn && !wanted[e]) {
+                uint32_t n = 0;
+                for (uint32_t q = 1; q <= n_workers; q++)
+                    n += places[q].use == IS_FREE && places[q].executor != 0 && wanted[places[q].executor];
+                wanted[e] = n < room;
+            }
+        }
+    }
+    for (uint32_t s = 1; s <= n_slots; s++) {
+        ask(s, wanted[s]);
+        any |= wanted[s];
+    }
+    return any;
+}
+
+static void publish(uint32_t n_pending) {
+    struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+    d->n_pending = n_pending;
+    d->n_granted = n_granted;
+    d->cpu_used = view.used.units[FV_DEMAND_CPU] + view.parts;
+    for (uint32_t i = 0; i < d->n_resources; i++)
+        fv_store_relaxed_64(&d->resource[i].used, view.used.units[FV_DEMAND_CUSTOM + i]);
+    uint32_t n = 0;
+    for (uint32_t c = 0; c < view.n_classes && n < FV_PENDING_SHOWN; c++) {
+        const struct shape *s = &shapes[class_shape[c]];
+        if (s->n == 0)
+            continue;
+        struct fv_pending *w = &d->pending[n++];
+        w->n = s->n;
+        w->lacks = (int16_t)fv_dispatch_lacks(&view, &s->demand);
+        w->free_units = w->lacks < 0 ? 0 : fv_dispatch_free(&view, w->lacks);
+        w->priority = fv_task_options_of(s->heap[0].index) != NULL ? fv_task_options_of(s->heap[0].index)->priority : 0;
+        w->cpu_units = s->demand.units[FV_DEMAND_CPU];
+        w->since_ns = s->heap[0].queued_ns;
+        memcpy(w->want, &s->demand.units[FV_DEMAND_CUSTOM], sizeof w->want);
+    }
+    fv_store_release_32(&d->n_shown, n);
+}
+
+uint64_t fv_dispatch_turn(void) {
+    struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+    struct want               want = {0};
+    uint32_t                  told = fv_fas_32(&d->told, 0);
+    if (told == 0 && !d->busy && !fv_dispatch_is_queued_any())
+        return 0;
+    uint64_t now = fv_now_ns();
+    no_spare = false;
+    fv_dispatch_collect(arrive, NULL);
+    look_at_grants();
+    look_at_places();
+    list_classes(now);
+    grant_all(now, &want);
+    bool     any = ask_all(&want);
+    uint32_t pending = list_classes(now);
+    publish(pending);
+    fv_store_release_32(&d->idle_wanted, want.idle_places != 0);
+    fv_store_release_32(&d->busy, any || pending != 0 || n_granted != 0);
+    if (!want.stalled)
+        return want.low_ns;
+    uint64_t next = now + tick_ns;
+    tick_ns = FV_MIN(tick_ns * 2, TICK_MOST_NS);
+    ask_times = FV_MIN(ask_times * 2, n_workers);
+    return want.low_ns != 0 ? FV_MIN(next, want.low_ns) : next;
+}
+
+bool fv_dispatch_sleep(void) {
+    struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+    /* ORDER queued (seq_cst), ORDER served (acquire): awake goes off before the last look.  Pairs with both in core/dispatch.c. */
+    fv_fas_32(&d->awake, 0);
+    if (!fv_dispatch_is_queued_any() && fv_load_acquire_32(&d->told) == 0)
+        return true;
+    fv_store_release_32(&d->awake, 1);
+    return false;
+}
+
+void fv_dispatch_wake(void) { fv_store_release_32(&fv_map.seg->dispatch.awake, 1); }

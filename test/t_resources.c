@@ -1,0 +1,465 @@
+/* t_resources.c: tasks that ask for fractions of CPUs, several CPUs, custom resources, and a place in the order.
+ *
+ * Run by:          make check.
+ */
+#include <sched.h>
+
+#include "rt.h"
+
+struct page {
+    atomic_int in, most, gate, done, plain, order[64], n_order, attempts, threads, stop;
+    atomic_int ended[4096];
+};
+static struct page *page;
+
+#define WANT(...) ((struct fever_resource[]){__VA_ARGS__})
+
+static void enter(void)
+{
+    int n = atomic_fetch_add(&page->in, 1) + 1;
+    int most = atomic_load(&page->most);
+
+    while (n > most && !atomic_compare_exchange_weak(&page->most, &most, n))
+        ;
+}
+static void leave(void) { atomic_fetch_sub(&page->in, 1); }
+
+/* Stays inside until the gate is open; gives how many CPUs it may run on. */
+FEVER_TASK(int, hold, (int, x))
+{
+    cpu_set_t set;
+
+    enter();
+    for (double end = rt_now() + 4 * RT_LONG; !atomic_load(&page->gate) && rt_now() < end;)
+        rt_nap();
+    leave();
+    atomic_fetch_add(&page->done, 1);
+    return x < 0 || sched_getaffinity(0, sizeof set, &set) < 0 ? -1 : CPU_COUNT(&set);
+}
+/* Inside for a moment. */
+FEVER_TASK(int, pass, (int, x))
+{
+    enter();
+    for (int i = 0; i < 300; i++)
+        sched_yield();
+    leave();
+    return x;
+}
+FEVER_TASK(int, plain, (int, x)) { atomic_fetch_add(&page->plain, 1); return x; }
+FEVER_TASK(int, note, (int, x)) { atomic_store(&page->order[atomic_fetch_add(&page->n_order, 1)], x); return x; }
+FEVER_TASK(int, threads_wanted) { const char *s = getenv("OMP_NUM_THREADS"); return s == NULL ? 0 : atoi(s); }
+FEVER_TASK(int, threads_of_blas) { const char *s = getenv("OPENBLAS_NUM_THREADS"); return s == NULL ? 0 : atoi(s); }
+FEVER_TASK(int, cpus)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof set, &set) < 0 ? -1 : CPU_COUNT(&set);
+}
+FEVER_TASK(int, die_once, (int, times))
+{
+    if (atomic_fetch_add(&page->attempts, 1) < times)
+        kill(getpid(), SIGKILL);
+    return 5;
+}
+FEVER_TASK(int, parent_of_two, (int, x)) /* awaits one that asks for as much */
+{
+    int v = -1, rc = fever_take(hold_with(FEVER_WITH(.num_cpus = 2), x), &v);
+
+    return rc < 0 ? rc : v;
+}
+FEVER_TASK(int, chain, (int, n))
+{
+    int v = 0, rc = n == 0 ? 0 : fever_take(chain_with(FEVER_WITH(.priority = 3), n - 1), &v);
+
+    return rc < 0 ? rc : v + 1;
+}
+FEVER_TASK(int, half_chain, (int, n))
+{
+    int v = 0, rc = n == 0 ? 0 : fever_take(half_chain_with(FEVER_WITH(.num_cpus = 0.5), n - 1), &v);
+
+    return rc < 0 ? rc : v + 1;
+}
+FEVER_TASK(int, add_one, (fever_ref, r)) { int v = -100; int rc = fever_get(r, &v); return rc < 0 ? rc : v + 1; }
+FEVER_TASK(int, bad, (int, code)) { fever_fail(code, "as it should"); return 0; }
+FEVER_TASK(int, once, (int, x)) { atomic_fetch_add(&page->ended[x], 1); for (int i = 0; i < 20; i++) sched_yield(); return x; }
+FEVER_TASK(int, spin_ms, (int, ms)) { for (double end = rt_now() + ms * 1e-3; rt_now() < end;) sched_yield(); return ms; }
+
+static void reset(void) { memset((void *)page, 0, sizeof *page); }
+
+/* All that is granted is given back. */
+static void at_rest(void)
+{
+    const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+    uint64_t used = 1;
+
+    for (double end = rt_now() + RT_LONG; used != 0 && rt_now() < end; rt_nap()) {
+        used = d->n_granted + d->n_pending + d->cpu_used + d->busy;
+        for (uint32_t i = 0; i < d->n_resources; i++)
+            used += fv_load_relaxed_64(&d->resource[i].used);
+    }
+    TAP_IS(used, 0, "all CPUs and resources are available again");
+    TAP_IS(rt_validate(), 0, "the books are right");
+}
+
+/* n tasks of these options: how many are inside at once, exactly. */
+static void at_once(const struct fever_task_options *o, int n, int want, const char *text)
+{
+    fever_ref r[64];
+    int       v, bad = 0;
+
+    reset();
+    for (int i = 0; i < n; i++)
+        r[i] = hold_with(o, i);
+    TAP_OK(rt_until(&page->in, want), "%s: %d of %d are inside at once", text, want, n);
+    for (int i = 0; i < 30; i++)
+        rt_nap();
+    TAP_IS(page->most, want, "never more");
+    atomic_store(&page->gate, 1);
+    for (int i = 0; i < n; i++)
+        bad += fever_take(r[i], &v) != 0;
+    TAP_IS(bad, 0, "all end");
+    TAP_IS(page->most, want, "never more, to the end");
+    at_rest();
+}
+
+static void fractions(void)
+{
+    fever_ref r, p;
+    int       v = 0;
+
+    rt_init(.workers = 2, .max_spares = 40, .resources = "gpu=2,disk=1.5");
+    at_once(FEVER_WITH(.num_cpus = 0.5), 8, 4, "halves on two workers");
+    at_once(FEVER_WITH(.num_cpus = 0.6), 6, 3, "0.6 each: their sum counts");
+    at_once(FEVER_WITH(.num_cpus = 0.0001), 20, 20, "0.0001 each");
+    at_once(FEVER_WITH(.num_cpus = FEVER_NO_CPU), 10, 10, "no CPU");
+    at_once(FEVER_WITH(.resources = WANT({"gpu", 1}), .n_resources = 1, .num_cpus = FEVER_NO_CPU), 6, 2, "gpu=1 of 2");
+    at_once(FEVER_WITH(.resources = WANT({"disk", 0.5}), .n_resources = 1, .num_cpus = 0.1), 6, 3, "disk=0.5 of 1.5");
+    at_once(FEVER_WITH(.resources = WANT({"gpu", 2}), .n_resources = 1), 3, 1, "all of a resource");
+    at_once(FEVER_WITH(.resources = WANT({"gpu", 0.0001}, {"disk", 1.4}), .n_resources = 2), 3, 1, "two resources: the scarcer decides");
+    at_once(FEVER_WITH(.priority = 5), 5, 2, "whole CPUs");
+
+    /* half a CPU in use: one whole is left, and ordinary tasks have only that */
+    reset();
+    r = hold_with(FEVER_WITH(.num_cpus = 0.5), 0);
+    TAP_OK(rt_until(&page->in, 1), "half a CPU is in use");
+    p = hold_with(FEVER_WITH(.num_cpus = 2), 0);
+    for (int i = 0; i < 30; i++)
+        rt_nap();
+    TAP_IS(page->most, 1, "two whole ones are not to be had beside it");
+    TAP_IS(fever_take(plain_remote(3), &v), 0, "an ordinary task runs beside it");
+    atomic_store(&page->gate, 1);
+    TAP_IS(fever_take(r, &v), 0, "the half ends");
+    TAP_IS(fever_take(p, &v), 0, "and both CPUs are there for the other");
+    TAP_IS(v, fv_rt.topo.n_allowed >= 2 ? 2 : 1, "it could run on two");
+    at_rest();
+    rt_shutdown();
+}
+
+static void several(void)
+{
+    fever_ref r;
+    int       v = -1, two = 0;
+
+    unsetenv("OMP_NUM_THREADS");
+    unsetenv("OPENBLAS_NUM_THREADS");
+    rt_init(.workers = 2);
+    two = fv_rt.topo.n_allowed >= 2 ? 2 : 1;
+    TAP_OK(fever_take(cpus_with(FEVER_WITH(.num_cpus = 2)), &v) == 0 && v == two, "num_cpus = 2: it may run on %d CPUs", two);
+    TAP_OK(fever_take(threads_wanted_with(FEVER_WITH(.num_cpus = 2)), &v) == 0 && v == 2, "OMP_NUM_THREADS is 2");
+    TAP_OK(fever_take(threads_of_blas_with(FEVER_WITH(.num_cpus = 2)), &v) == 0 && v == 2, "OPENBLAS_NUM_THREADS is 2");
+    for (int i = 0; i < 8; i++)
+        if (fever_take(cpus_remote(), &v) != 0 || v != 1 || fever_take(threads_wanted_remote(), &v) != 0 || v != 0)
+            break;
+    TAP_IS(v, 0, "afterwards it is one CPU again, and the variable is gone");
+    TAP_OK(fever_take(threads_wanted_with(FEVER_WITH(.num_cpus = 0.5)), &v) == 0 && v == 0, "a fraction sets nothing");
+
+    reset();
+    r = hold_with(FEVER_WITH(.num_cpus = 2), 0);
+    TAP_OK(rt_until(&page->in, 1), "it runs");
+    fever_ref p[4];
+    for (int i = 0; i < 4; i++)
+        p[i] = plain_remote(i);
+    for (int i = 0; i < 30; i++)
+        rt_nap();
+    TAP_IS(page->plain, 0, "no ordinary task runs while one has all CPUs");
+    atomic_store(&page->gate, 1);
+    TAP_IS(fever_take(r, &v), 0, "it ends");
+    for (int i = 0; i < 4; i++)
+        TAP_IS(fever_take(p[i], &v), 0, "then they do");
+
+    reset();
+    atomic_store(&page->gate, 1);
+    TAP_OK(fever_take(parent_of_two_with(FEVER_WITH(.num_cpus = 2), 0), &v) == 0 && v == two, "one of 2 CPUs awaits one of 2 CPUs: it gives its own up");
+    TAP_OK(fever_take(chain_with(FEVER_WITH(.priority = 3), 12), &v) == 0 && v == 13, "a chain of twelve that await each other");
+    TAP_OK(fever_take(half_chain_with(FEVER_WITH(.num_cpus = 0.5), 12), &v) == 0 && v == 13, "and of halves");
+    at_rest();
+    rt_shutdown();
+
+    setenv("OMP_NUM_THREADS", "7", 1);
+    rt_init(.workers = 2);
+    TAP_OK(fever_take(threads_wanted_with(FEVER_WITH(.num_cpus = 2)), &v) == 0 && v == 7, "the user's own OMP_NUM_THREADS goes");
+    TAP_OK(fever_take(threads_of_blas_with(FEVER_WITH(.num_cpus = 2)), &v) == 0 && v == 2, "the others are set all the same");
+    TAP_OK(fever_take(threads_wanted_remote(), &v) == 0 && v == 7, "and it stays");
+    rt_shutdown();
+    unsetenv("OMP_NUM_THREADS");
+}
+
+static void infeasible(void)
+{
+    fever_ref r = {42};
+    int       v = 1;
+
+    rt_init(.workers = 2, .max_spares = 0, .resources = "gpu=2");
+    struct args { int x; } a = {1};
+    const struct { const char *name; double amount; } no[] = {{"gpu", 2.0001}, {"gpus", 1}, {"GPU", 1}, {"cpu", 1}};
+    for (size_t i = 0; i < FV_COUNT_OF(no); i++)
+        TAP_IS(fever_submit(&fever_def_pass, &a, sizeof a, FEVER_WITH(.resources = WANT({no[i].name, no[i].amount}), .n_resources = 1), &r),
+               -FEVER_EINFEASIBLE, "%.4f of %s can never be had", no[i].amount, no[i].name);
+    TAP_IS(fever_submit(&fever_def_pass, &a, sizeof a, FEVER_WITH(.num_cpus = 3), &r), -FEVER_EINFEASIBLE, "nor 3 CPUs of 2");
+    TAP_IS(fever_submit(&fever_def_pass, &a, sizeof a, FEVER_WITH(.num_cpus = 1.5), &r), -FEVER_EINVAL, "above one they must be whole");
+    TAP_IS(fever_submit(&fever_def_pass, &a, sizeof a, FEVER_WITH(.num_cpus = 0.00001), &r), -FEVER_EINVAL, "0.00001 is nothing");
+    TAP_IS(r.id, 42, "nothing was given");
+    rt_balanced(0);
+    TAP_OK(fever_take(pass_with(FEVER_WITH(.resources = WANT({"gpu", 2}), .n_resources = 1), 3), &v) == 0 && v == 3, "all of it can be had");
+    TAP_OK(fever_take(pass_with(FEVER_WITH(.num_cpus = FEVER_NO_CPU), 4), &v) == 0 && v == 4, "no CPU, and no spare to be had: a worker does it");
+    fever_ref h[6];
+    for (int i = 0; i < 6; i++)
+        h[i] = pass_with(FEVER_WITH(.num_cpus = 0.25), i);
+    for (int i = 0; i < 6; i++)
+        TAP_OK(fever_take(h[i], &v) == 0 && v == i, "quarters without spares");
+    at_rest();
+    rt_shutdown();
+    static const char *const wrong[] = {"gpu", "gpu=", "=1", "gpu=0", "gpu=-1", "gpu=1,", "gpu=1,gpu=2", "cpu=3", "gpu=1.00001", "gpu=x", "g u=1",
+                                        "a123456789012345678901234567890123=1", "gpu=1e3", "gpu=9999999999999999999999"};
+    for (size_t i = 0; i < FV_COUNT_OF(wrong); i++)
+        TAP_IS(fever_init(FEVER_OPTIONS(.quiet = 1, .resources = wrong[i])), -FEVER_EOPTION, "resources \"%s\" are refused", wrong[i]);
+}
+
+static void ends(void)
+{
+    int v = 0;
+
+    reset();
+    rt_init(.workers = 2, .resources = "gpu=1");
+    const struct fever_resource *gpu = WANT({"gpu", 1});
+    fever_ref r = die_once_with(FEVER_WITH(.resources = gpu, .n_resources = 1, .max_retries = FEVER_NO_RETRY), 1);
+    TAP_IS(fever_take(r, &v), -FEVER_ECRASHED, "a holder dies");
+    fever_release(r);
+    TAP_OK(fever_take(pass_with(FEVER_WITH(.resources = gpu, .n_resources = 1), 7), &v) == 0 && v == 7, "what it held is free");
+    reset();
+    TAP_OK(fever_take(die_once_with(FEVER_WITH(.resources = gpu, .n_resources = 1, .num_cpus = 2), 2), &v) == 0 && v == 5, "one that dies twice is repeated");
+    TAP_IS(page->attempts, 3, "so often");
+    reset();
+    r = hold_with(FEVER_WITH(.resources = gpu, .n_resources = 1, .timeout_s = 0.05), 1);
+    TAP_IS(fever_take(r, &v), -FEVER_ETASKTIMEOUT, "one runs out of time");
+    fever_release(r);
+    r = bad_with(FEVER_WITH(.resources = gpu, .n_resources = 1), 3);
+    TAP_IS(fever_take(r, &v), -FEVER_EAPP, "one fails");
+    fever_release(r);
+    reset();
+    r = hold_with(FEVER_WITH(.num_cpus = 2), 1);
+    TAP_OK(rt_until(&page->in, 1), "one has both CPUs");
+    for (uint32_t s = 1; s <= 2; s++) /* the host, and the worker that has lent its CPU */
+        kill((pid_t)fv_proc(s)->pid, SIGKILL);
+    atomic_store(&page->gate, 1);
+    TAP_OK(fever_take(r, &v) == 0, "all workers are killed under it: it is repeated");
+
+    /* dependencies */
+    reset();
+    fever_ref d = hold_remote(1), e = add_one_with(FEVER_WITH(.resources = gpu, .n_resources = 1), d);
+    TAP_OK(rt_until(&page->in, 1), "an argument is being made");
+    TAP_OK(fever_take(pass_with(FEVER_WITH(.resources = gpu, .n_resources = 1), 8), &v) == 0 && v == 8, "who waits for an argument holds nothing");
+    atomic_store(&page->gate, 1);
+    TAP_OK(fever_take(e, &v) == 0 && v == 2, "it runs when the argument is there");
+    fever_release(d);
+    d = bad_remote(4);
+    e = add_one_with(FEVER_WITH(.priority = 1), d);
+    TAP_IS(fever_take(e, &v), -FEVER_EAPP, "the argument has failed");
+    fever_release(e);
+    fever_release(d);
+    fever_release(pass_with(FEVER_WITH(.priority = 1), 1)); /* nobody wants it */
+    struct fever_group *g;
+    TAP_IS(fever_group_open(&g), 0, "a group");
+    const struct { int x; } a = {1};
+    for (int i = 0; i < 50; i++)
+        fever_group_submit(g, &fever_def_pass, &a, sizeof a, FEVER_WITH(.resources = gpu, .n_resources = 1));
+    TAP_IS(fever_group_wait(g, RT_LONG), 0, "ends");
+    fever_group_close(g);
+    at_rest();
+    rt_balanced(0);
+    rt_shutdown();
+}
+
+static void order(void)
+{
+    fever_ref r[40], first;
+    int       v = 0, bad = 0;
+    static const int priority[8] = {0, 7, -3, 100, 7, -100, 1, 2}, want[8] = {3, 1, 4, 7, 6, 0, 2, 5};
+
+    reset();
+    rt_init(.workers = 1, .max_spares = 2);
+    first = hold_with(FEVER_WITH(.num_cpus = 1, .priority = 100), 0);
+    TAP_OK(rt_until(&page->in, 1), "the worker is busy");
+    for (int i = 0; i < 8; i++) /* one CPU each; with priority 0 too they wait for a grant */
+        r[i] = note_with(FEVER_WITH(.priority = priority[i], .num_cpus = priority[i] == 0 ? 0.9999 : 0), i);
+    atomic_store(&page->gate, 1);
+    for (int i = 0; i < 8; i++)
+        fever_take(r[i], &v);
+    for (int i = 0; i < 8; i++)
+        bad += page->order[i] != want[i];
+    if (!TAP_IS(bad, 0, "they run by priority, then in order of submission"))
+        for (int i = 0; i < 8; i++)
+            tap_diag("%d", page->order[i]);
+    fever_take(first, &v);
+
+    /* a constant stream of higher ones: the low one comes to its turn after a second, as a step of priority is worth that */
+    double    begin = rt_now(), took = -1;
+    int       n = 0;
+    for (; n < 4; n++)
+        r[n] = spin_ms_with(FEVER_WITH(.priority = 2), 3);
+    fever_ref low = note_with(FEVER_WITH(.priority = 1), 63);
+    while (rt_now() - begin < 4 * RT_LONG && took < 0) {
+        fever_take(r[n % 4], &v);
+        r[n % 4] = spin_ms_with(FEVER_WITH(.priority = 2), 3);
+        n++;
+        if (fever_wait_one(low, 0) == 0)
+            took = rt_now() - begin;
+    }
+    TAP_OK(took >= 0, "a low one is not starved by a stream of higher ones");
+    TAP_OK(took > 0.9, "but they go first for a second");
+    tap_diag("it waited for %.2f s, %d higher ones went before", took, n);
+    fever_take(low, &v);
+
+    fever_ref ordinary = plain_remote(1);
+    for (took = -1, begin = rt_now(); rt_now() - begin < 4 * RT_LONG && took < 0; n++) {
+        fever_take(r[n % 4], &v);
+        r[n % 4] = spin_ms_with(FEVER_WITH(.priority = 2), 3);
+        if (fever_wait_one(ordinary, 0) == 0)
+            took = rt_now() - begin;
+    }
+    TAP_OK(took >= 0, "nor is an ordinary one");
+    tap_diag("it waited for %.3f s", took);
+    fever_take(ordinary, &v);
+    for (int i = 0; i < 4; i++)
+        fever_take(r[(n + i) % 4], &v);
+    at_rest();
+    rt_shutdown();
+
+    reset();
+    rt_init(.workers = 2); /* small ones in a stream, and a large one */
+    for (n = 0; n < 4; n++)
+        r[n] = spin_ms_with(FEVER_WITH(.num_cpus = 0.75), 5);
+    fever_ref large = cpus_with(FEVER_WITH(.num_cpus = 2));
+    for (took = -1, begin = rt_now(); rt_now() - begin < 4 * RT_LONG && took < 0; n++) {
+        fever_take(r[n % 4], &v);
+        r[n % 4] = spin_ms_with(FEVER_WITH(.num_cpus = 0.75), 5);
+        if (fever_wait_one(large, 0) == 0)
+            took = rt_now() - begin;
+    }
+    TAP_OK(took >= 0, "a large one is not starved by a stream of small ones");
+    tap_diag("it waited for %.3f s", took);
+    fever_take(large, &v);
+    for (int i = 0; i < 4; i++)
+        fever_take(r[(n + i) % 4], &v);
+    at_rest();
+    rt_shutdown();
+}
+
+/* 2,000 tasks of all kinds, and workers killed all the time. */
+static void storm(void)
+{
+    enum { N = 2000 };
+    static fever_ref r[N];
+    static const double num[] = {0.5, 1, 2, 0.0001, FEVER_NO_CPU, 0.25, 0.75, 1};
+    uint32_t         seed = 12345, kills = 0;
+    int              v = 0, bad = 0, lost = 0;
+
+    reset();
+    rt_init(.workers = 2, .max_spares = 6, .resources = "gpu=2,disk=1.5");
+    double begin = rt_now();
+    for (int i = 0; i < N; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        unsigned how = seed >> 16;
+        struct fever_resource w[2] = {{"gpu", 0.5 * (1 + how % 4)}, {"disk", 0.3}};
+        struct fever_task_options o = {.struct_bytes = sizeof o, .num_cpus = num[how / 4 % 8], .priority = (int)(how / 32 % 5) - 2, .resources = w,
+                                       .n_resources = how / 256 % 3, .max_retries = 250};
+        r[i] = how % 5 == 0 ? once_remote(i) : once_with(&o, i);
+        if (i % 25 == 0) {
+            uint32_t s = 1 + seed % fv_rt.n_worker_slots;
+            pid_t    pid = (pid_t)fv_proc(s)->pid;
+            if (fv_proc(s)->role == FV_ROLE_WORKER || fv_proc(s)->role == FV_ROLE_SPARE)
+                kills += pid > 0 && kill(pid, SIGKILL) == 0;
+        }
+        if (i % 4 == 0)
+            sched_yield();
+        if (i % 100 == 0)
+            rt_nap();
+    }
+    for (int i = 0; i < N; i++) {
+        int rc = fever_get_for(r[i], &v, 12 * RT_LONG);
+        bad += (rc != 0 || v != i) && rc != -FEVER_ECRASHED; /* an ordinary one may use up its attempts */
+        lost += rc == -FEVER_ETIMEDOUT;
+        fever_release(r[i]);
+        if (lost > 0)
+            break;
+        if (i % 50 == 0) {
+            uint32_t s = 1 + (uint32_t)i / 50 % fv_rt.n_worker_slots;
+            pid_t    pid = (pid_t)fv_proc(s)->pid;
+            kills += pid > 0 && kill(pid, SIGKILL) == 0;
+        }
+    }
+    TAP_IS(bad, 0, "2,000 mixed tasks while workers are killed: each has its result");
+    tap_diag("%u kills, %.2f s", kills, rt_now() - begin);
+    at_rest();
+    rt_balanced(0);
+    rt_shutdown();
+}
+
+static void rate(void)
+{
+    enum { N = 20000 };
+    static fever_ref r[N];
+    int              v = 0, bad = 0;
+
+    rt_init(.workers = 2, .max_spares = 4);
+    double begin = rt_now();
+    for (int i = 0; i < N; i++)
+        r[i] = plain_with(FEVER_WITH(.priority = 1), i);
+    for (int i = 0; i < N; i++)
+        bad += fever_take(r[i], &v) != 0 || v != i;
+    TAP_IS(bad, 0, "20,000 tasks by grants");
+    tap_diag("%.0f a second", N / (rt_now() - begin));
+    at_rest();
+    rt_shutdown();
+}
+
+static void in_the_driver(void)
+{
+    int v = 0;
+
+    rt_init(.workers = 2, .inline_tasks = 1, .resources = "gpu=1");
+    TAP_OK(fever_take(pass_with(FEVER_WITH(.num_cpus = 2, .resources = WANT({"gpu", 1}), .n_resources = 1, .priority = 4), 9), &v) == 0 && v == 9,
+           "inline: it is granted at once");
+    TAP_OK(fever_take(chain_with(FEVER_WITH(.num_cpus = 0.5), 5), &v) == 0 && v == 6, "inside of others, too");
+    fever_ref r = pass_with(FEVER_WITH(.num_cpus = 3), 1);
+    TAP_IS(fever_take(r, &v), -FEVER_EINFEASIBLE, "what there cannot be is refused");
+    TAP_IS(rt_validate(), 0, "the books are right");
+    rt_shutdown();
+}
+
+int main(void)
+{
+    rt_begin(280);
+    page = rt_shared(sizeof *page);
+    const char *only = getenv("T_ONLY");
+#define PART(f) if (only == NULL || strcmp(only, #f) == 0) f()
+    PART(infeasible);
+    PART(fractions);
+    PART(several);
+    PART(ends);
+    PART(order);
+    PART(in_the_driver);
+    PART(rate);
+    PART(storm);
+    return tap_done();
+}
