@@ -1,7 +1,7 @@
 # src/sources.mk: the library and the command line, a list per layer, lowest first.
 # Internal headers need no entry: all of src/ get into the tarball.
 
-BASE_SOURCES = src/base/base.c src/base/error.c src/base/log.c src/base/options.c src/base/resources.c
+BASE_SOURCES = src/base/base.c src/base/error.c src/base/log.c src/base/options.c src/base/resources.c src/base/words.c
 PLAT_SOURCES = src/plat/backtrace.c src/plat/cgroup.c src/plat/futex.c src/plat/limits.c src/plat/machine.c \
                src/plat/module.c src/plat/process.c src/plat/shmfile.c src/plat/symbol.c src/plat/topo.c
 SHM_SOURCES  = src/shm/arena.c src/shm/bell.c src/shm/segment.c
@@ -17,7 +17,7 @@ RUN_SOURCES  += src/run/cpus.c src/run/dispatch.c src/run/host.c
 API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/part.c src/api/report.c src/api/result.c \
                src/api/stream.c src/api/submit.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c
-CLI_SOURCES  = src/cli/attach.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
+CLI_SOURCES  = src/cli/attach.c src/cli/detail.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
                src/cli/process.c src/cli/status.c src/cli/table.c src/cli/task.c
 CLI_SOURCES += src/cli/resources.c
 

@@ -1,6 +1,6 @@
 /* cli_demo.c: a program for test/t_cli to look at: tasks that run, wait and have failed, objects of all kinds.
  *
- * Prints "ready PID", then waits until standard input ends.
+ * Prints "ready PID", then waits until standard input ends.  With the word "attempts": tasks that crash.
  */
 #include "fever.h"
 
@@ -33,7 +33,50 @@ FEVER_TASK(int, depends, (fever_ref, on)) {
 }
 FEVER_TASK(int, fails, (int, code)) { return fever_fail(code, "on purpose\tand with a tab"); }
 
-int main(void) {
+static int *volatile nowhere = (int *)16;
+static volatile int  pokes;
+
+__attribute__((noinline)) static void poke(void) {
+    *nowhere = 1;
+    pokes++;
+}
+FEVER_TASK(unsigned, flaky, (unsigned, good)) {
+    if (fever_context()->attempt < good)
+        poke();
+    return fever_context()->attempt;
+}
+FEVER_TASK(unsigned, after, (fever_ref, r)) {
+    unsigned v = 0;
+    fever_get(r, &v);
+    return v;
+}
+
+static void until_input_ends(void) {
+    char c;
+    printf("ready %d\n", (int)getpid());
+    fflush(stdout);
+    while (read(0, &c, 1) > 0)
+        ;
+}
+
+static int attempts(void) {
+    fever_ref r[3];
+    must(fever_init(FEVER_OPTIONS(.workers = 2, .store_bytes = 64 << 20, .name = "attempts", .quiet = 1)), "fever_init");
+    r[0] = flaky_remote(4);
+    must(fever_wait_one(r[0], FEVER_FOREVER), "a task that is good in its fourth attempt");
+    r[1] = flaky_with(FEVER_WITH(.max_retries = 1), 100);
+    r[2] = after_remote(r[1]);
+    (void)fever_wait_one(r[2], FEVER_FOREVER);
+    until_input_ends();
+    for (int i = 0; i < 3; i++)
+        must(fever_release(r[i]), "fever_release");
+    must(fever_shutdown(), "fever_shutdown");
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "attempts") == 0)
+        return attempts();
     struct fever_error  error;
     struct fever_stats  stats = {.struct_bytes = sizeof stats};
     fever_ref promise, object, open_object, runs, blocked, dependent, failed;
@@ -56,10 +99,7 @@ int main(void) {
         must(fever_stats(&stats), "fever_stats");
     }
     usleep(50000);
-    printf("ready %d\n", (int)getpid());
-    fflush(stdout);
-    while (read(0, data, sizeof data) > 0)
-        ;
+    until_input_ends();
     must(fever_promise_set(promise, &seven, sizeof seven), "fever_promise_set");
     must(fever_take(runs, &value), "runner");
     must(fever_take(blocked, &value), "blocked_getter");

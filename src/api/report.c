@@ -3,22 +3,19 @@
  * Run by drivers and by bodies.  Reads stored errors.  Private: the debug information that was read, behind a lock.
  */
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "api/api.h"
+#include "base/words.h"
 #include "core/failure.h"
 #include "plat/backtrace.h"
 #include "plat/symbol.h"
 
 #define INLINED   8u  /* functions inlined into one another at one address */
 #define PLACES    64u /* submitting calls whose places are remembered */
-#define RUN_NAME  "fever_run_" /* what FEVER_TASK calls the function that calls the body, */
-#define BODY_TAIL "_local"     /* and the body, after the task's name; */
-#define BODY_HEAD "fever_body_" /* before it: that of a stream */
 
 static pthread_mutex_t    lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fv_symbols *symbols; /* behind the lock */
@@ -165,47 +162,12 @@ int fever_group_failure(struct fever_group *g, uint64_t i, uint64_t *index_out, 
 
 /* ------------------------------------------------------------------------------------------------ for people */
 
-static const char *signal_name(int number, char *buf, size_t bytes) {
-    const char *name = NULL;
-#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
-#if __GLIBC_PREREQ(2, 32)
-    name = sigabbrev_np(number);
-#endif
-#endif
-    if (name != NULL)
-        snprintf(buf, bytes, "SIG%s", name);
-    else
-        snprintf(buf, bytes, "signal %d", number);
-    return buf;
-}
-
-static const char *span(double s, char *buf, size_t bytes) {
-    if (s < 1e-3)
-        snprintf(buf, bytes, "%.0f us", s * 1e6);
-    else if (s < 1)
-        snprintf(buf, bytes, "%.0f ms", s * 1e3);
-    else
-        snprintf(buf, bytes, "%.1f s", s);
-    return buf;
-}
-
 static void print_address(FILE *stream, const struct fever_error *e, unsigned i) {
     unsigned m = e->frame_module[i];
     if (m < e->n_modules && m < FEVER_ERROR_MODULES)
         fprintf(stream, "%s+%#llx", e->module[m].name, (unsigned long long)(e->frame[i] - e->module[m].base));
     else
         fprintf(stream, "address %#llx", (unsigned long long)e->frame[i]);
-}
-
-/* The body of a task has a longer name in the program: FEVER_TASK gave it. */
-static void print_function(FILE *stream, const char *name) {
-    size_t n = strlen(name), tail = strlen(BODY_TAIL);
-    if (strncmp(name, BODY_HEAD, strlen(BODY_HEAD)) == 0)
-        fprintf(stream, "%s", name + strlen(BODY_HEAD));
-    else if (n > tail && strcmp(name + n - tail, BODY_TAIL) == 0)
-        fprintf(stream, "%.*s", (int)(n - tail), name);
-    else
-        fprintf(stream, "%s", n != 0 ? name : "?");
 }
 
 /* One frame, with what was inlined into it.  False: what follows is the runtime's, not the program's. */
@@ -218,10 +180,10 @@ static bool print_frame(FILE *stream, const struct fever_error *e, unsigned i, u
         fprintf(stream, "\n");
     }
     for (unsigned k = 0; k < n; k++) {
-        if (strncmp(s[k].function, RUN_NAME, strlen(RUN_NAME)) == 0 && (k != 0 || i != 0))
+        char name[80];
+        if (fv_function_is_caller(s[k].function) && (k != 0 || i != 0))
             return false;
-        fprintf(stream, "    ");
-        print_function(stream, s[k].function);
+        fprintf(stream, "    %s", fv_function_text(s[k].function, name, sizeof name));
         if (s[k].file[0] != '\0' && s[k].line != 0) {
             fprintf(stream, " at %s:%d", s[k].file, s[k].line);
         } else {
@@ -252,25 +214,10 @@ static void print_frames(FILE *stream, const struct fever_error *e) {
 }
 
 static void print_attempt(FILE *stream, const struct fever_attempt *a, const struct fever_attempt *last) {
-    char   word[32];
-    double before = (double)(last->when_ns - a->when_ns) * 1e-9;
-    fprintf(stream, "    %u: worker %d (pid %d) ", a->attempt, a->worker, a->worker_pid);
-    if (a->code == FEVER_ETASKTIMEOUT)
-        fprintf(stream, "was killed, as its time was up");
-    else if (a->code == FEVER_EAPP)
-        fprintf(stream, "reported error %d", a->detail);
-    else if (a->signal != 0)
-        fprintf(stream, "died of %s", signal_name(a->signal, word, sizeof word));
-    else if (a->code == FEVER_ECRASHED)
-        fprintf(stream, "exited with status %d", a->detail);
-    else
-        fprintf(stream, "ended it: %s", fever_strerror(a->code));
-    if (a->fault_address != 0)
-        fprintf(stream, " at address %#llx", (unsigned long long)a->fault_address);
-    if (!a->charged)
-        fprintf(stream, ", in another task: not charged");
+    char text[200], word[32];
+    fprintf(stream, "    %u: %s", a->attempt, fv_attempt_text(a, text, sizeof text));
     if (a != last)
-        fprintf(stream, ", %s before the last", span(before, word, sizeof word));
+        fprintf(stream, ", %s before the last", fv_seconds_text((double)(last->when_ns - a->when_ns) * 1e-9, word, sizeof word));
     fprintf(stream, "\n");
 }
 

@@ -22,6 +22,7 @@ struct cli {
     pid_t       pid;   /* 0: any */
     long        limit; /* rows of a list; 0: all */
     const char *state; /* rows of that state only, or NULL */
+    bool        detail; /* tasks: attempts and backtraces, too */
 };
 
 /* A runtime that was found: open, or with the reason why not. */
@@ -50,6 +51,9 @@ json_t *cli_process_row(const struct fv_obs *o, uint32_t p, const struct fv_proc
 json_t *cli_processes(const struct cli *cli, const struct fv_obs *o, bool workers_only, size_t *n_all_out);
 json_t *cli_tasks(const struct cli *cli, const struct fv_obs *o, size_t *n_all_out);
 json_t *cli_objects(const struct cli *cli, const struct fv_obs *o, size_t *n_all_out);
+/* detail.c: attempts, and where a failed one was, added to a task's row; those of all rows as text */
+void    cli_add_detail(json_t *row, const struct fv_obs *o, const struct fv_obs_task *t);
+void    cli_print_detail(const json_t *rows);
 /* "worker 3", of a process slot */
 const char *cli_who(const struct fv_obs *o, uint32_t p, char *buf, size_t bytes);
 /* {"ref", "name", "state"} of a ref, null for 0 */

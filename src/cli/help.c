@@ -19,6 +19,7 @@ static const struct {
      "How long a task has been running is known only for tasks with a time limit.\n"},
     {"list", "list workers, tasks or objects",
      "usage: fever list workers|tasks|objects [--json] [--pid PID] [--limit N] [--state STATE]\n"
+     "       fever list tasks --detail [the same options]\n"
      "\n"
      "  workers   number, process, CPU, what it is doing, tasks that it ended, how often it was replaced\n"
      "  tasks     ref, name, state, attempt, who runs it, whose it is, what a waiting one waits for\n"
@@ -27,6 +28,8 @@ static const struct {
      "  --limit N       at most so many rows [1000]; 0: all\n"
      "  --state STATE   only these.  Tasks and objects: pending, running, waiting, done, failed, open,\n"
      "                  freeing.  Workers: running, blocked, idle, standby, starting, looking, stopped, dead\n"
+     "  --detail        tasks: also each attempt that did not end well (when, worker, cause, whether it was charged),\n"
+     "                  and where a failed one was\n"
      "\n"
      "HOLDERS counts the processes that hold a ref and the results that contain it.\n"},
     {"options", "the options that a program started here would run with",

@@ -52,6 +52,10 @@ int cli_list(const struct cli *cli, const char *what) {
         fprintf(stderr, "fever: list what?  workers, tasks or objects\n");
         return CLI_USAGE;
     }
+    if (cli->detail && l->make != cli_tasks) {
+        fprintf(stderr, "fever: --detail is for tasks\n");
+        return CLI_USAGE;
+    }
     struct cli_runtime *r = cli_attach_one(cli, &all, &n);
     if (r == NULL) {
         cli_detach(all, n);
@@ -69,6 +73,8 @@ int cli_list(const struct cli *cli, const char *what) {
             cli_table(rows, l->columns, l->n_columns);
         else
             printf("no %s%s%s\n", l->what, cli->state != NULL ? " in state " : "", cli->state != NULL ? cli->state : "");
+        if (cli->detail)
+            cli_print_detail(rows);
         if (shown < n_all)
             printf("... and %zu more (--limit 0 shows all)\n", n_all - shown);
         json_decref(rows);

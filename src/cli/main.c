@@ -54,7 +54,7 @@ int main(int argc, char **argv) {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},           {"pid", required_argument, NULL, 'p'}, {"limit", required_argument, NULL, 'l'},
         {"state", required_argument, NULL, 's'},    {"version", no_argument, NULL, 'v'},   {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"detail", no_argument, NULL, 'd'},         {NULL, 0, NULL, 0},
     };
     struct cli cli = {.limit = 1000};
     bool       help = false;
@@ -72,6 +72,7 @@ int main(int argc, char **argv) {
                 return CLI_USAGE;
             break;
         case 's': cli.state = optarg; break;
+        case 'd': cli.detail = true; break;
         case 'v': printf("fever %s (segment layout %u)\n", FEVER_VERSION, FV_LAYOUT_VERSION); return CLI_OK;
         case 'h': help = true; break;
         default: fprintf(stderr, "fever --help says what there is\n"); return CLI_USAGE;

@@ -61,7 +61,7 @@ static json_t *dependencies(const struct fv_obs *o, const struct fv_obs_task *t)
     return list;
 }
 
-static json_t *task_row(const struct fv_obs *o, const struct fv_obs_task *t) {
+static json_t *task_row(const struct cli *cli, const struct fv_obs *o, const struct fv_obs_task *t) {
     char        owner[32], place[96];
     const char *at = fv_obs_task_place(o, t, place, sizeof place);
     json_t     *row = begin_row(o, t);
@@ -77,10 +77,13 @@ static json_t *task_row(const struct fv_obs *o, const struct fv_obs_task *t) {
         json_object_set_new(row, "max_retries", json_integer(t->cold.max_retries));
     }
     add_error(row, o, t);
+    if (cli->detail)
+        cli_add_detail(row, o, t);
     return row;
 }
 
-static json_t *object_row(const struct fv_obs *o, const struct fv_obs_task *t) {
+static json_t *object_row(const struct cli *cli, const struct fv_obs *o, const struct fv_obs_task *t) {
+    (void)cli;
     static const char *const kinds[] = {[FV_KIND_TASK] = "result", [FV_KIND_OBJECT] = "object", [FV_KIND_PROMISE] = "promise"};
     json_t *row = begin_row(o, t);
     json_object_set_new(row, "kind", json_string(t->hot.kind < FV_COUNT_OF(kinds) ? kinds[t->hot.kind] : "?"));
@@ -96,7 +99,7 @@ static bool is_task(const struct fv_obs_task *t) { return t->hot.kind == FV_KIND
 static bool is_object(const struct fv_obs_task *t) { return t->hot.kind != FV_KIND_TASK || t->state == FV_DONE || t->state == FV_FAIL; }
 
 static json_t *each_slot(const struct cli *cli, const struct fv_obs *o, bool (*wanted)(const struct fv_obs_task *),
-                         json_t *(*make)(const struct fv_obs *, const struct fv_obs_task *), size_t *n_all_out) {
+                         json_t *(*make)(const struct cli *, const struct fv_obs *, const struct fv_obs_task *), size_t *n_all_out) {
     json_t            *rows = json_array();
     struct fv_obs_task t;
     struct fv_proc     p;
@@ -109,7 +112,7 @@ static json_t *each_slot(const struct cli *cli, const struct fv_obs *o, bool (*w
                 (cli->state != NULL && strcasecmp(cli->state, state_words[t.state]) != 0))
                 continue;
             if (++*n_all_out <= (size_t)cli->limit || cli->limit == 0)
-                json_array_append_new(rows, make(o, &t));
+                json_array_append_new(rows, make(cli, o, &t));
         }
     }
     return rows;

@@ -8,6 +8,7 @@
 #include "core/delay.h"
 
 #include "base/clock.h"
+#include "core/attempt.h"
 #include "core/options.h"
 #include "core/task.h"
 
@@ -102,8 +103,11 @@ bool fv_task_retry(struct fv_self *self, uint32_t index, int app_code) {
     unsigned attempt = fv_truth_attempt(t) + 1;
     if (attempt > c->max_retries || ((uint32_t)(cancel >> 32) == fv_truth_gen(t) && (uint32_t)cancel != 0))
         return false;
-    uint64_t id = fv_ref_make(index, fv_truth_gen(t));
-    uint64_t at = b->retry_delay_ns == 0 ? 0 : fv_now_ns() + fv_delay_of(b->retry_delay_ns, RETRY_DELAY_MOST_NS, attempt, id);
+    uint64_t id = fv_ref_make(index, fv_truth_gen(t)), now = fv_now_ns();
+    uint64_t at = b->retry_delay_ns == 0 ? 0 : now + fv_delay_of(b->retry_delay_ns, RETRY_DELAY_MOST_NS, attempt, id);
+    struct fv_attempt a = {.task = id, .when_ns = now, .worker = self->is_worker ? (int)self->proc->number : -1, .pid = self->proc->pid,
+                           .attempt = (uint16_t)attempt, .code = FEVER_EAPP, .charged = 1, .detail = app_code};
+    fv_attempt_note(&a);
     fv_task_clear_result(self, index, &self->heap);
     fv_task_requeue(self, index, self->slot, attempt, false, at);
     if (at != 0)

@@ -46,6 +46,13 @@ void fv_error_attempts(struct fever_error *e, uint64_t task) {
             .code = a[i].code, .signal = a[i].signal, .detail = a[i].detail, .attempt = a[i].attempt, .charged = a[i].charged != 0};
 }
 
+void fv_error_last_attempt(struct fever_error *e, uint64_t when_ns) {
+    if (e->n_attempts == FEVER_ERROR_ATTEMPTS)
+        memmove(e->attempts, e->attempts + 1, --e->n_attempts * sizeof e->attempts[0]);
+    e->attempts[e->n_attempts++] = (struct fever_attempt){.when_ns = when_ns, .worker = e->worker, .worker_pid = e->worker_pid, .code = e->code,
+                                                          .detail = e->app_code, .attempt = e->attempt, .charged = true};
+}
+
 static const char *last_part(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash != NULL ? slash + 1 : path;

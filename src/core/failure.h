@@ -13,6 +13,8 @@
 
 void fv_error_frames(struct fever_error *e, const uint64_t *frame, uint32_t n);
 void fv_error_attempts(struct fever_error *e, uint64_t task);
+/* The last one, which is not in the log: when an error of the application ends a task, the error itself is the record. */
+void fv_error_last_attempt(struct fever_error *e, uint64_t when_ns);
 /* One more link: the task at index fails because of e. */
 void fv_error_depend(struct fever_error *e, uint32_t index);
 /* Addresses of submitting calls, as far as this process is home and the slots are not in use again. */

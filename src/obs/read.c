@@ -27,7 +27,7 @@ static const char *fault_of(struct fv_segment *s, uint64_t file_bytes) {
     uint64_t n_tasks = (uint64_t)s->n_procs << s->slab_shift;
     if (!fits(s, s->off_procs, s->n_procs, sizeof(struct fv_proc)) || !fits(s, s->off_hot, n_tasks, sizeof(struct fv_task)) ||
         !fits(s, s->off_cold, n_tasks, sizeof(struct fv_task_cold)) || !fits(s, s->off_chunks, s->n_chunks, sizeof(uint64_t)) ||
-        !fits(s, s->off_data, s->n_chunks, FV_CHUNK_BYTES))
+        !fits(s, s->off_attempts, FV_N_ATTEMPTS, sizeof(struct fv_attempt)) || !fits(s, s->off_data, s->n_chunks, FV_CHUNK_BYTES))
         return "its table of contents is damaged";
     s->name[sizeof s->name - 1] = s->note[sizeof s->note - 1] = '\0';
     for (uint32_t i = 0; i < FV_MAX_DEFS; i++)
@@ -188,7 +188,11 @@ bool fv_obs_error(const struct fv_obs *o, const struct fv_obs_task *t, struct fe
     memcpy(&f, t->hot.result, sizeof f);
     memset(e, 0, sizeof *e);
     if (f.error != 0 && read_data(o, f.error, e, sizeof *e)) {
-        e->task[sizeof e->task - 1] = e->file[sizeof e->file - 1] = e->text[sizeof e->text - 1] = '\0';
+        e->task[sizeof e->task - 1] = e->file[sizeof e->file - 1] = e->text[sizeof e->text - 1] = e->site_file[sizeof e->site_file - 1] = '\0';
+        for (unsigned i = 0; i < FEVER_ERROR_MODULES; i++)
+            e->module[i].name[sizeof e->module[i].name - 1] = '\0';
+        for (unsigned i = 0; i < FEVER_ERROR_CHAIN; i++)
+            e->dependent[i].task[sizeof e->dependent[i].task - 1] = e->dependent[i].file[sizeof e->dependent[i].file - 1] = '\0';
         return true;
     }
     e->code = f.code;
@@ -197,6 +201,35 @@ bool fv_obs_error(const struct fv_obs *o, const struct fv_obs_task *t, struct fe
     e->worker = -1;
     snprintf(e->text, sizeof e->text, "%s", fever_strerror(f.code));
     return true;
+}
+
+uint32_t fv_obs_attempts(const struct fv_obs *o, uint64_t id, struct fever_attempt *out, uint32_t room) {
+    uint64_t number[FV_N_ATTEMPTS];
+    uint32_t n = 0, all = 0;
+    for (uint32_t i = 0; i < FV_N_ATTEMPTS; i++) {
+        struct fv_attempt a;
+        uint64_t          word[8];
+        copy_record(word, &o->map.attempts[i], sizeof word);
+        memcpy(&a, word, sizeof a);
+        if (a.number == 0 || a.task != id || word[7] != fv_attempt_check(word))
+            continue;
+        all++;
+        if (n == room && room != 0 && a.number > number[0]) { /* the oldest makes way */
+            memmove(out, out + 1, --n * sizeof *out);
+            memmove(number, number + 1, n * sizeof *number);
+        }
+        if (n == room)
+            continue;
+        uint32_t at = n++;
+        for (; at > 0 && number[at - 1] > a.number; at--) {
+            number[at] = number[at - 1];
+            out[at] = out[at - 1];
+        }
+        number[at] = a.number;
+        out[at] = (struct fever_attempt){.when_ns = a.when_ns, .fault_address = a.fault_address, .worker = a.worker, .worker_pid = (int)a.pid,
+                                         .code = a.code, .signal = a.signal, .detail = a.detail, .attempt = a.attempt, .charged = a.charged != 0};
+    }
+    return all;
 }
 
 /* ------------------------------------------------------------------------------------------------ sums and words */

@@ -58,6 +58,9 @@ uint32_t    fv_obs_holders(const struct fv_obs_task *t);
 /* Why it failed; false when it did not. */
 bool        fv_obs_error(const struct fv_obs *o, const struct fv_obs_task *t, struct fever_error *error_out);
 
+/* Attempts of a task that did not end well and are still in the log, oldest first: at most room, the last ones.  How many. */
+uint32_t fv_obs_attempts(const struct fv_obs *o, uint64_t id, struct fever_attempt *attempts_out, uint32_t room);
+
 uint64_t fv_obs_store_used(const struct fv_obs *o);
 void     fv_obs_counters(const struct fv_obs *o, uint64_t sum_out[FV_N_COUNTERS]);
 

@@ -33,11 +33,13 @@ static void release_own(struct fv_self *self, uint32_t base) {
         fv_unhold(self, self->own[--self->n_own]);
 }
 
-static void fail(struct fv_self *self, uint32_t index, int code, const char *text) {
+/* started: its body has run. */
+static void fail(struct fv_self *self, uint32_t index, int code, const char *text, bool started) {
     struct fever_error e;
     struct fv_task    *task = fv_task(index);
+    uint64_t           t = fv_load_relaxed_64(&task->truth);
     fv_error_describe(&e, task->def, code);
-    e.attempt = fv_truth_attempt(fv_load_relaxed_64(&task->truth)) + 1;
+    e.attempt = fv_truth_attempt(t) + started;
     e.worker = self->is_worker ? (int)self->proc->number : -1;
     e.worker_pid = (int)self->proc->pid;
     if (code == FEVER_EAPP)
@@ -46,6 +48,10 @@ static void fail(struct fv_self *self, uint32_t index, int code, const char *tex
         snprintf(e.text, sizeof e.text, "%s", text);
     if (code == FEVER_EAPP)
         fv_error_frames(&e, self->fail_frame, self->n_fail_frames);
+    if (fv_truth_attempt(t) != 0 || self->again)
+        fv_error_attempts(&e, fv_ref_make(index, fv_truth_gen(t)));
+    if (started)
+        fv_error_last_attempt(&e, fv_now_ns());
     fv_task_set_failure(self, index, &e);
     fv_task_complete(self, index, FV_FAIL);
 }
@@ -67,7 +73,7 @@ static void fail_as_argument(struct fv_self *self, uint32_t index, uint32_t k) {
     fv_task_refs(index, in, &refs, &n_deps);
     int code = refs[k] & 0xFFFF ? (int)(refs[k] & 0xFFFF) : FEVER_ESTALE;
     snprintf(text, sizeof text, "ref argument %u is the error of a failed submission: %s", k, fever_strerror(code));
-    fail(self, index, code, text);
+    fail(self, index, code, text, false);
 }
 
 /* A result that contains refs: moved to a block with a tail of holds.  bytes of it stand at result. */
@@ -192,7 +198,7 @@ void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uin
             fv_supervisor_ring();
         }
     } else if (FV_UNLIKELY(failed)) {
-        fail(self, index, self->fail_code, self->fail_code == FEVER_EAPP ? self->fail_text : NULL);
+        fail(self, index, self->fail_code, self->fail_code == FEVER_EAPP ? self->fail_text : NULL, true);
     } else {
         fv_task_complete(self, index, FV_DONE);
     }
