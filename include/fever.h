@@ -254,9 +254,9 @@ struct fever_error {
  *   Form     int fever_get_for(fever_ref ref, T *out, double timeout_s);
  *   Takes    ref; out: room for bytes bytes; type: FEVER_TYPE_OF the value, 0 for any; timeout_s: 0 polls, FEVER_FOREVER
  *   Gives    the value in out, on success only; the ref stays held
- *   Returns  0; the error of the task (-FEVER_EAPP, -FEVER_ECRASHED, -FEVER_ETASKTIMEOUT, -FEVER_EABORTED, -FEVER_ESTOREFULL);
- *            -FEVER_ETIMEDOUT, -FEVER_ETYPE, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL (not a number), -FEVER_EDEPTH,
- *            -FEVER_EDEADLK, -FEVER_ERUNTIME; those of entry
+ *   Returns  0; the error of the task (-FEVER_EAPP, -FEVER_ECRASHED, -FEVER_ETASKTIMEOUT, -FEVER_ECANCELED, -FEVER_EABORTED,
+ *            -FEVER_ESTOREFULL); -FEVER_ETIMEDOUT, -FEVER_ETYPE, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL (not a number),
+ *            -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those of entry
  *   Blocks   until the value is there or the time is over: spins (spin_us), then sleeps
  *   Context  driver and task; in a task without a time limit a FEVER_REENTRANT definition may run in place, else a spare worker
  *            stands in
@@ -315,8 +315,8 @@ FEVER_API int fever_get_many_raw(const fever_ref *refs, size_t n, void *out, siz
 /* fever_wait: waits until num_returns of n refs are ready (that is: done or failed), and says which.
  *   Takes    refs, n: all different; num_returns: 1 .. n; timeout_s: 0 polls, FEVER_FOREVER; ready_out: n flags, or NULL
  *   Gives    ready_out[i]: refs[i] is ready; exactly num_returns of them are set, the first in order, or fewer at the time limit
- *   Returns  how many flags are set; -FEVER_EDUPLICATE, -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ESTALE, -FEVER_EDEPTH, -FEVER_EDEADLK,
- *            -FEVER_ERUNTIME, -ENOMEM; those of entry
+ *   Returns  how many flags are set; -FEVER_ECANCELED (the task that calls is cancelled); -FEVER_EDUPLICATE, -FEVER_EINVAL,
+ *            -FEVER_ENULL, -FEVER_ESTALE, -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME, -ENOMEM; those of entry
  *   Blocks   until so many are ready or the time is over (which is no error)
  *   Context  driver and task; nothing is run in place
  *   Threads  any
@@ -331,9 +331,9 @@ FEVER_API int fever_wait(const fever_ref *refs, size_t n, size_t num_returns, do
 /* fever_wait_one: waits for a ref without taking its value; works for tasks without a result.
  *   Takes    ref; timeout_s: 0 polls, FEVER_FOREVER
  *   Gives    nothing; the ref stays held
- *   Returns  0; the error of the task (-FEVER_EAPP, -FEVER_ECRASHED, -FEVER_ETASKTIMEOUT, -FEVER_EABORTED, -FEVER_ESTOREFULL);
- *            -FEVER_ETIMEDOUT, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL, -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those of
- *            entry
+ *   Returns  0; the error of the task (-FEVER_EAPP, -FEVER_ECRASHED, -FEVER_ETASKTIMEOUT, -FEVER_ECANCELED, -FEVER_EABORTED,
+ *            -FEVER_ESTOREFULL); -FEVER_ETIMEDOUT, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL, -FEVER_EDEPTH, -FEVER_EDEADLK,
+ *            -FEVER_ERUNTIME; those of entry
  *   Blocks   as fever_get
  *   Context  driver and task
  *   Threads  any
@@ -374,6 +374,29 @@ FEVER_API int fever_retain(fever_ref ref);
  *   Source   reference counting as in Ray, by process
  *   Since    0.1.0 */
 FEVER_API int fever_release(fever_ref ref);
+
+/* fever_cancel: takes a task back, with all that it has submitted.  What has ended stays as it is.
+ *   Takes    ref: a task, or a promise that is not set; flags: 0, FEVER_CANCEL_FORCE: the process that runs it is killed,
+ *            FEVER_CANCEL_ONLY: its children are left alone
+ *   Gives    nothing; the ref stays held.  A task that has not started fails at once with FEVER_ECANCELED, and so does what depends on
+ *            it; what it depends on goes on.  One that runs is told: fever_cancelled() is true in it, and its calls that would wait return
+ *            -FEVER_ECANCELED; once it has heard of it, it ends with FEVER_ECANCELED whatever it returns.  One that does not ask and
+ *            does not wait ends as if nothing were.  A cancelled task is never retried
+ *   Returns  1 when it is cancelled, or told; 0 when it had ended; -FEVER_ESTATE (an object), -FEVER_EINVAL (flags), -FEVER_ENULL,
+ *            -FEVER_ESTALE; those of entry
+ *   Blocks   never: with FEVER_CANCEL_FORCE the task ends a little later, when its process is gone
+ *   Context  driver and task, any that has the ref; a task may cancel itself.  With FEVER_INLINE=1 nothing is killed
+ *   Threads  any, several at once
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   a block of the store for the words of the error; what the task held is let go as after any failure
+ *   Cost     two or three compare-and-swaps; for a task that runs a look at the task slots of its process, and again for each
+ *            child that runs
+ *   Source   Ray's ray.cancel (there FORCE excludes recursion, and not started is told from running by the exception)
+ *   Since    0.1.0 */
+FEVER_API int fever_cancel(fever_ref ref, unsigned flags);
+#define FEVER_CANCEL_FORCE 1u
+#define FEVER_CANCEL_ONLY  2u
 
 /* fever_error: why a ref failed, with all that is known of it.
  *   Struct   fever_error
@@ -500,9 +523,9 @@ FEVER_API int fever_abort(fever_ref ref);
  *   Form     int fever_view(fever_ref ref, const T **data_out, size_t *bytes_out);
  *   Takes    ref; timeout_s: 0 polls, FEVER_FOREVER; bytes_out may be NULL
  *   Gives    data_out, bytes_out: good as long as this process holds the ref
- *   Returns  0; the error of the task (-FEVER_EAPP, -FEVER_ECRASHED, -FEVER_ETASKTIMEOUT, -FEVER_EABORTED, -FEVER_ESTOREFULL);
- *            -FEVER_ETIMEDOUT, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL, -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those of
- *            entry
+ *   Returns  0; the error of the task (-FEVER_EAPP, -FEVER_ECRASHED, -FEVER_ETASKTIMEOUT, -FEVER_ECANCELED, -FEVER_EABORTED,
+ *            -FEVER_ESTOREFULL); -FEVER_ETIMEDOUT, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL, -FEVER_EDEPTH, -FEVER_EDEADLK,
+ *            -FEVER_ERUNTIME; those of entry
  *   Blocks   as fever_get
  *   Context  driver and task; a task's ref arguments are held for it while it runs
  *   Threads  any
@@ -716,8 +739,9 @@ FEVER_API int fever_parts(fever_ref whole, size_t n, fever_ref *refs_out);
  *   Takes    stream: a ref of NAME_remote of a FEVER_STREAM; timeout_s: 0 polls, FEVER_FOREVER
  *   Gives    item_out: a ref that this thread holds, to an item that is there already.  When the task has failed: after its
  *            items, once, a ref that carries the error
- *   Returns  0; -FEVER_EEND (at the end, and ever after), -FEVER_ETIMEDOUT, -FEVER_EINVAL (no stream, or not a number), -FEVER_ENULL,
- *            -FEVER_ESTALE, -FEVER_ENOSLOTS, -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those of entry
+ *   Returns  0; -FEVER_EEND (at the end, and ever after), -FEVER_ETIMEDOUT, -FEVER_ECANCELED (the task that calls is cancelled),
+ *            -FEVER_EINVAL (no stream, or not a number), -FEVER_ENULL, -FEVER_ESTALE, -FEVER_ENOSLOTS, -FEVER_EDEPTH, -FEVER_EDEADLK,
+ *            -FEVER_ERUNTIME; those of entry
  *   Blocks   until there is an item, the task has ended, or the time is over: spins (spin_us), then sleeps
  *   Context  driver and task; in a task a spare worker stands in.  A stream as an argument of type fever_ref is kept alive, but not
  *            awaited
@@ -769,8 +793,9 @@ FEVER_API int fever_group_submit(struct fever_group *group, const struct fever_d
 /* fever_group_wait: waits until all that was submitted to the group so far has ended.
  *   Takes    group; timeout_s: 0 polls, FEVER_FOREVER
  *   Gives    nothing
- *   Returns  how many of the group have failed so far; -FEVER_ETIMEDOUT, -FEVER_ECONTEXT, -FEVER_ESTALE (closed), -FEVER_ENULL,
- *            -FEVER_EINVAL (not a number), -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those of entry
+ *   Returns  how many of the group have failed so far; -FEVER_ECANCELED (the task that calls is cancelled); -FEVER_ETIMEDOUT,
+ *            -FEVER_ECONTEXT, -FEVER_ESTALE (closed), -FEVER_ENULL, -FEVER_EINVAL (not a number), -FEVER_EDEPTH, -FEVER_EDEADLK,
+ *            -FEVER_ERUNTIME; those of entry
  *   Blocks   until all have ended or the time is over
  *   Context  driver and task; in a task a spare worker may stand in
  *   Threads  the one that opened the group
@@ -871,7 +896,7 @@ struct fever_context {
     int       worker;      /* number of the worker, 0.. */
     int       node;        /* number of the node, 0.. */
     int       cpu;         /* CPU that the worker is pinned to, or -1 */
-    bool      cancelled;
+    bool      cancelled;   /* as fever_cancelled(), but the task may still end as if nothing were */
     uint64_t  seed;        /* differs by task, is the same in every attempt */
 };
 
@@ -929,8 +954,8 @@ FEVER_API void *fever_result(size_t bytes);
  *            everywhere
  *   Gives    nothing; the consumer can take the item at once.  In a repeated attempt what was yielded before is skipped: the body is
  *            assumed to do the same again
- *   Returns  0; -FEVER_ECANCELED: nobody holds the stream any more, its items are freed, the body should return;
- *            -FEVER_ECONTEXT (no stream).  With any other the stream has failed with that error: -FEVER_ETYPE, -FEVER_ENULL,
+ *   Returns  0; -FEVER_ECANCELED: nobody holds the stream any more, its items are freed, or the task is cancelled: the body should
+ *            return; -FEVER_ECONTEXT (no stream).  With any other the stream has failed with that error: -FEVER_ETYPE, -FEVER_ENULL,
  *            -FEVER_ESTOREFULL, -FEVER_ETOOBIG, -FEVER_ENOSLOTS, -FEVER_EDEADLK (FEVER_INLINE=1: 16384 items wait), -ENOMEM; or had
  *            failed before
  *   Blocks   while as many items or bytes wait as stream_items and stream_bytes allow; a spare worker stands in
@@ -943,6 +968,22 @@ FEVER_API void *fever_result(size_t bytes);
  *   Source   Ray's streaming generators; Python's yield
  *   Since    0.1.0 */
 FEVER_API int fever_yield_raw(const void *item, size_t bytes, unsigned type);
+
+/* fever_cancelled: has this task been cancelled?  Once it has said so, the task ends with FEVER_ECANCELED.
+ *   Takes    nothing
+ *   Gives    nothing; the body should let go of what it has in hand, and return
+ *   Returns  whether fever_cancel() was called for the task or, without FEVER_CANCEL_ONLY, for one that it descends from; false
+ *            outside of a task body
+ *   Blocks   never
+ *   Context  task; false elsewhere
+ *   Threads  the one that runs the body; false in threads that a body made
+ *   Signals  safe in a handler while the body runs
+ *   Fork     not in a child of a body
+ *   Memory   nothing is allocated
+ *   Cost     a few loads from lines that stay in the cache: for inner loops
+ *   Source   asyncio's CancelledError in Ray's async actors; .NET's CancellationToken
+ *   Since    0.1.0 */
+FEVER_API bool fever_cancelled(void);
 
 /* fever_worker_hook: names a function that each worker calls once when it starts, before its first task.
  *   Takes    hook, or NULL for none; arg: handed to it as it is

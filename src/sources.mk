@@ -16,6 +16,8 @@ CORE_SOURCES += src/core/dispatch.c
 RUN_SOURCES  += src/run/cpus.c src/run/dispatch.c src/run/host.c
 API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/part.c src/api/report.c src/api/result.c \
                src/api/stream.c src/api/submit.c
+CORE_SOURCES += src/core/cancel.c
+API_SOURCES += src/api/cancel.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c
 CLI_SOURCES  = src/cli/attach.c src/cli/detail.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
                src/cli/process.c src/cli/status.c src/cli/table.c src/cli/task.c

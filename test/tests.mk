@@ -12,6 +12,7 @@
 C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime test/t_task test/t_nested test/t_group \
                 test/t_object test/t_badinput test/t_weather test/t_inline test/t_options test/t_threads test/t_tsan
 C_TESTS      += test/t_stream test/t_parts
+C_TESTS      += test/t_cancel
 C_TESTS      += test/t_error
 C_TESTS      += test/t_policy test/t_resources
 SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_cli test/model/run-models
@@ -32,6 +33,7 @@ CRASH_KILL_SOURCES = test/crash/kill.c test/crash/ops.c test/crash/roles.c test/
                      src/core/delay.c src/core/group.c src/core/options.c src/core/stream.c src/core/sweep.c src/core/task.c src/core/validate.c
 CRASH_KILL_SOURCES += src/core/attempt.c src/core/failure.c
 CRASH_KILL_SOURCES += src/core/dispatch.c
+CRASH_KILL_SOURCES += src/core/cancel.c
 test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)
 test_crash_kill_O0_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL -DFV_STEPPED
 test_crash_kill_O0_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now

@@ -7,6 +7,7 @@
 #define FV_API_H
 
 #include "base/clock.h"
+#include "core/cancel.h"
 #include "core/group.h"
 #include "core/task.h"
 #include "run/runtime.h"

@@ -79,8 +79,11 @@ bool fv_run_in_place(struct fv_self *self, uint32_t index, uint64_t truth) {
     if (!fv_task_claim(self, index))
         return false;
     fv_count(p, FV_C_in_place);
+    bool deaf = self->deaf;
     self->busy = 0;
+    self->deaf = false;
     fv_execute(self, index);
+    self->deaf = deaf;
     self->busy = 1;
     return true;
 }
@@ -138,6 +141,8 @@ int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_
     uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
     if (is_over(t, gen))
         return 0;
+    if (!self->deaf && fv_cancel_told(self))
+        return -FEVER_ECANCELED;
     if (self->is_worker && deadline == UINT64_MAX)
         while (fv_truth_state(t) == FV_READY && fv_run_in_place(self, index, t)) {
             t = fv_load_acquire_64(&fv_task(index)->truth);
@@ -168,6 +173,10 @@ int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_
         uint32_t seen = fv_bell_read(self->proc);
         if (!fv_task_announce_wait(self, index, gen))
             break;
+        if (!self->deaf && fv_cancel_told(self)) { /* after the bell was read: who cancels rings it */
+            rc = -FEVER_ECANCELED;
+            break;
+        }
         if (self->is_worker && fv_load_acquire_32(&self->proc->spare_denied)) {
             rc = -FEVER_EDEPTH;
             break;
@@ -239,8 +248,12 @@ static bool is_of_type(const struct fv_task *task, unsigned type) {
 /* The ref is complete: is its value of that size and type?  Copies it. */
 static int copy_value(uint32_t index, uint64_t t, void *out, size_t bytes, unsigned type) {
     const struct fv_task *task = fv_task(index);
-    if (FV_UNLIKELY(fv_truth_state(t) == FV_FAIL))
-        return -(int)((const struct fv_failure *)task->result)->code;
+    if (FV_UNLIKELY(fv_truth_state(t) == FV_FAIL)) {
+        int code = ((const struct fv_failure *)task->result)->code;
+        if (code == FEVER_ECANCELED)
+            fv_cancel_told(fv_self); /* perhaps with the body that asks */
+        return -code;
+    }
     uint64_t    have;
     const void *value = fv_task_result(task, &have);
     if (FV_UNLIKELY(have != bytes))
@@ -402,6 +415,10 @@ int fever_wait(const fever_ref *refs, size_t n, size_t num_returns, double timeo
                 first = i;
         }
         uint64_t now = fv_now_ns();
+        if (ready < num_returns && fv_cancel_told(self)) {
+            rc = -FEVER_ECANCELED;
+            break;
+        }
         if (ready < num_returns && self->is_inline) {
             fv_run_inline(self, fv_ref_index(refs[first].id));
             if (is_over(fv_load_acquire_64(&fv_task(fv_ref_index(refs[first].id))->truth), fv_ref_gen(refs[first].id)))

@@ -513,7 +513,7 @@ const struct fever_context *fever_context(void) {
     c.worker = self->is_worker ? (int)self->proc->number : -1;
     c.node = (int)self->proc->node;
     c.cpu = self->proc->cpu;
-    c.cancelled = false;
+    c.cancelled = fv_cancel_asked(index, fv_truth_gen(t)) != 0;
     uint64_t z = c.task.id + 0x9E3779B97F4A7C15ull; /* splitmix64 */
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;

@@ -213,6 +213,8 @@ int fever_promise_set(fever_ref ref, const void *data, size_t bytes) {
             uint64_t t = fv_load_relaxed_64(&task->truth);
             while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_OPEN), &t))
                 ;
+            if (fv_cancel_asked(index, fv_ref_gen(ref.id))) /* meanwhile: who asked for it has seen it RUN */
+                fv_cancel(self, ref.id, FV_CANCEL_ASKED);
             return fv_leave(self, -FEVER_ESTOREFULL);
         }
         memcpy(fv_at(offset), data, bytes);

@@ -43,7 +43,7 @@ static int await_room(struct fv_self *self, uint32_t index, struct fv_stream *s,
         fv_stream_announce_room(self, s);
         if (fv_stream_has_room(s, bytes) || fv_stream_is_abandoned(index))
             break;
-        rc = fv_sleep(self, seen, UINT64_MAX);
+        rc = fv_cancel_told(self) ? -FEVER_ECANCELED : fv_sleep(self, seen, UINT64_MAX);
         if (rc < 0)
             break;
     }
@@ -124,7 +124,7 @@ int fever_yield_raw(const void *item, size_t bytes, unsigned type) {
     uint32_t index = self->running - 1;
     if (self->running == 0 || !fv_is_stream(index))
         return fv_leave(self, -FEVER_ECONTEXT);
-    if (self->failed)
+    if (self->failed || fv_cancel_told(self))
         return fv_leave(self, -self->fail_code);
     int rc = yield(self, index, fv_at(fv_cold(index)->stream), item, bytes, type);
     if (rc < 0 && rc != -FEVER_ECANCELED) { /* no item is lost unseen */
@@ -163,8 +163,12 @@ static int next(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t dea
     if (self->is_inline)
         fv_run_inline(self, index);
     int rc = look(self, index, gen, s, id_out);
-    if (rc != 0 || deadline == 0)
-        return rc == 0 ? -FEVER_ETIMEDOUT : rc;
+    if (rc != 0)
+        return rc;
+    if (fv_cancel_told(self))
+        return -FEVER_ECANCELED;
+    if (deadline == 0)
+        return -FEVER_ETIMEDOUT;
     if (self->running != 0 && index == self->running - 1)
         return -FEVER_EDEADLK; /* its own stream */
     if (self->is_inline && deadline == UINT64_MAX && fv_is_alone(self, fv_load_acquire_64(&fv_task(index)->truth)))
@@ -183,6 +187,10 @@ static int next(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t dea
         fv_task_announce_wait(self, index, gen);
         if ((rc = look(self, index, gen, s, id_out)) != 0)
             break;
+        if (fv_cancel_told(self)) {
+            rc = -FEVER_ECANCELED;
+            break;
+        }
         if (over) {
             rc = -FEVER_ETIMEDOUT;
             break;

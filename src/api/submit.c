@@ -305,6 +305,8 @@ int64_t fever_group_wait(struct fever_group *g, double timeout_s) {
             continue;
         rc = fv_wait_complete(self, index, fv_truth_gen(t), deadline);
     }
+    if (rc == 0 && g->failed != 0 && !self->deaf && fv_cancel_told(self)) /* its members are, too */
+        rc = -FEVER_ECANCELED;
     fv_leave(self, 0);
     return rc < 0 ? rc : (int64_t)g->failed;
 }
@@ -341,7 +343,9 @@ int fever_group_close(struct fever_group *g) {
         retire_group(g);
         return -FEVER_ESTALE;
     }
+    self->deaf = true; /* also when it is cancelled: members may write to what the body is about to free */
     int64_t rc = fever_group_wait(g, FEVER_FOREVER);
+    self->deaf = false;
     if (rc == -FEVER_ECONTEXT || rc == -FEVER_ESIGNAL)
         return (int)rc;
     g->owner->group[g->number - 1] = NULL;

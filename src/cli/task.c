@@ -31,6 +31,8 @@ static json_t *flags_of(const struct fv_obs_task *t) {
     for (size_t i = 0; i < FV_COUNT_OF(x_flags); i++)
         if (t->hot.x & x_flags[i].bit)
             json_array_append_new(flags, json_string(x_flags[i].word));
+    if (t->cold.cancel >> 32 == fv_truth_gen(t->hot.truth))
+        json_array_append_new(flags, json_string("cancelled"));
     return flags;
 }
 

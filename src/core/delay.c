@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 #include "core/attempt.h"
+#include "core/cancel.h"
 #include "core/options.h"
-#include "core/task.h"
 
 #define RETRY_DELAY_MOST_NS 60000000000ull
 
@@ -52,6 +52,8 @@ bool fv_task_requeue(struct fv_self *self, uint32_t index, uint32_t owner, unsig
          * delay (seq_cst) in fv_delay_release().  Losing it: the task is DELAYED for ever. */
     } while (!fv_cas_value_64(&task->truth, t, to, &t));
     fv_count(self->proc, FV_C_retried);
+    if (FV_UNLIKELY(fv_cancel_asked(index, fv_truth_gen(t)))) /* since we looked: who asked for it has seen it RUN */
+        fv_cancel(self, fv_ref_make(index, fv_truth_gen(t)), FV_CANCEL_ASKED);
     return true;
 }
 
@@ -99,9 +101,9 @@ bool fv_task_retry(struct fv_self *self, uint32_t index, int app_code) {
     if (b == NULL || !is_listed(b, app_code))
         return false;
     const struct fv_task_cold *c = fv_cold(index);
-    uint64_t t = fv_load_relaxed_64(&fv_task(index)->truth), cancel = fv_load_acquire_64(&c->cancel);
+    uint64_t t = fv_load_relaxed_64(&fv_task(index)->truth);
     unsigned attempt = fv_truth_attempt(t) + 1;
-    if (attempt > c->max_retries || ((uint32_t)(cancel >> 32) == fv_truth_gen(t) && (uint32_t)cancel != 0))
+    if (attempt > c->max_retries || fv_cancel_asked(index, fv_truth_gen(t)))
         return false;
     uint64_t id = fv_ref_make(index, fv_truth_gen(t)), now = fv_now_ns();
     uint64_t at = b->retry_delay_ns == 0 ? 0 : now + fv_delay_of(b->retry_delay_ns, RETRY_DELAY_MOST_NS, attempt, id);

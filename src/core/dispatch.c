@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/task.h"
+#include "core/cancel.h"
 
 int fv_resource_number(const char *name) {
     const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
@@ -95,10 +95,15 @@ bool fv_dispatch_await_arguments(struct fv_self *self, uint32_t index, uint32_t 
     self->granted = fv_ref_make(index, gen);
     bool claimed = fv_task_claim(self, index);
     self->granted = 0;
-    if (!claimed || fv_task_resolve(self, index, &failed) == 0)
+    int rc = claimed ? fv_task_resolve(self, index, &failed) : 0;
+    if (rc == -3)
+        fv_cancel_end(self, index, "cancelled before it started");
+    if (rc == 0 || rc == -3)
         return false;
     uint64_t t = fv_load_relaxed_64(&task->truth);
     while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->again, FV_READY), &t)) /* flags may change under us */
         ;
+    if (fv_cancel_asked(index, gen)) /* meanwhile: who asked for it has seen it RUN */
+        fv_cancel(self, fv_ref_make(index, gen), FV_CANCEL_ASKED);
     return true;
 }

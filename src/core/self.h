@@ -27,6 +27,7 @@ struct fv_self {
     uint32_t             slot;
     bool                 is_worker;
     bool                 is_inline;   /* FEVER_INLINE=1: run at submit */
+    struct fv_task_cold *cold;        /* of the own slab */
     uint32_t             cursor;      /* next task slot to look at */
     uint32_t             limit;       /* slots allocated */
     struct fv_producer   ring;        /* of the own ring */
@@ -51,7 +52,8 @@ struct fv_self {
     uint64_t            *own;         /* refs that the bodies on the stack took and have not released yet */
     uint32_t             n_own, room_own, own_base; /* those from own_base on are the innermost body's */
     bool                 again;       /* the last task claimed had died before, uncharged */
-    bool                 failed;      /* fever_fail was called */
+    bool                 failed;      /* fever_fail was called, or it was told that it is cancelled */
+    bool                 deaf;        /* what it waits in is no point of cancellation */
     int                  fail_code;   /* FEVER_E... of that */
     int                  app_code;
     char                 fail_text[160];

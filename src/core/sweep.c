@@ -13,6 +13,7 @@
  *   7. every bell rings
  */
 #include "core/attempt.h"
+#include "core/cancel.h"
 #include "core/delay.h"
 #include "core/failure.h"
 #include "core/stream.h"
@@ -89,7 +90,10 @@ static void set_cause(struct fever_error *e, const struct fv_task *task, const s
     e->worker = why->worker;
     e->worker_pid = why->pid;
     fv_error_frames(e, why->frame, why->n_frames);
-    if (code == FEVER_ETASKTIMEOUT)
+    if (code == FEVER_ECANCELED)
+        snprintf(e->text, sizeof e->text, "cancelled while it was in the hands of worker %d (pid %d), which was killed or died (attempt %u)",
+                 why->worker, why->pid, attempt);
+    else if (code == FEVER_ETASKTIMEOUT)
         snprintf(e->text, sizeof e->text, "ran longer than its timeout and was killed (attempt %u)", attempt);
     else if (why->program[0] != '\0')
         snprintf(e->text, sizeof e->text, "worker %d (pid %d) became another program, %s, which %s %d (attempt %u)", why->worker, why->pid,
@@ -116,6 +120,17 @@ static void note_attempt(uint64_t id, const struct fv_verdict *why, bool charged
 static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, const struct fv_verdict *why, uint64_t blamed) {
     struct fv_task *task = fv_task(index);
     uint64_t t = fv_load_acquire_64(&task->truth);
+    unsigned cancel = fv_cancel_asked(index, fv_truth_gen(t));
+    if (cancel != 0) { /* it ran, or was being cancelled: no charge, no retry */
+        struct fever_error e;
+        set_cause(&e, task, why, FEVER_ECANCELED, fv_truth_attempt(t) + 1);
+        if (cancel & FV_CANCEL_TREE)
+            fv_cancel_children(self, fv_ref_make(index, fv_truth_gen(t)), dead, cancel);
+        fv_error_attempts(&e, fv_ref_make(index, fv_truth_gen(t)));
+        fv_task_set_failure(self, index, &e);
+        fv_task_complete(self, index, FV_FAIL);
+        return;
+    }
     if (task->kind == FV_KIND_PROMISE) { /* it was being set: whoever repeats that finds it open */
         while (fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == dead && !fv_cas_value_64(&task->truth, t, fv_truth_with(t, 0, FV_OPEN), &t))
             ;
@@ -422,7 +437,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     sweep_holds(self, dead);
     fv_sweep_adopted(self);
     memset(proc->batch, 0, sizeof proc->batch);
-    proc->current = proc->deadline_ns = proc->registering = proc->notifying = proc->wait_ref = 0;
+    proc->current = proc->deadline_ns = proc->registering = proc->notifying = proc->wait_ref = proc->cancelling = 0;
     proc->blocked = proc->want_spare = proc->depth = 0; /* patron stays: if it is still blocked the successor stands in for it */
     proc->parked = 0;
     proc->fault_signal = proc->n_frames = 0;

@@ -6,6 +6,7 @@
  */
 #include "core/task.h"
 
+#include "core/cancel.h"
 #include "core/failure.h"
 #include "core/group.h"
 #include "core/dispatch.h"
@@ -28,6 +29,7 @@ int fv_self_init(struct fv_self *self, uint32_t slot, bool is_worker) {
     self->proc = fv_proc(slot);
     self->is_worker = is_worker;
     self->limit = self->proc->slab_limit;
+    self->cold = fv_cold(slot << fv_map.shift);
     self->spin_ns = fv_map.seg->spin_ns;
     self->home = calloc(fv_map.seg->slab, sizeof *self->home);
     if (self->home == NULL)
@@ -67,6 +69,36 @@ static uint64_t *next_of(uint32_t index, uint32_t k) {
         return &fv_cold(index)->next[k < 3 ? k : 2];
     struct fv_args_tail *tail = fv_args_tail(t);
     return &tail->ref[tail->n_refs + k];
+}
+
+static bool is_alive(uint32_t index, uint32_t gen20) {
+    uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
+    return (fv_truth_gen(t) & 0xFFFFF) == gen20 && fv_truth_state(t) != FV_FREE && fv_truth_state(t) != FV_DYING;
+}
+
+/* `next` of a node of somebody else's list; false when that has been freed: one that was cancelled, or that a sweep let go on.  It may
+ * be freed and filled anew while we read.  So what each step leads to is followed only after a look that it was good. */
+static bool read_next(uint64_t node, uint64_t *next_out) {
+    uint32_t              index = node_index(node), k = node_k(node);
+    const struct fv_task *t = fv_task(index);
+    const uint64_t       *next = &fv_cold(index)->next[k < 3 ? k : 2];
+    unsigned              x = fv_load_relaxed_8(&t->x);
+    uint64_t              offset = fv_load_relaxed_64(&t->args[0]);
+    uint32_t              bytes = fv_load_relaxed_32(&t->arg_bytes);
+    fv_fence_load();
+    if (!is_alive(index, node_gen(node)))
+        return false;
+    if (x & FV_X_ARGS_BLOCK) {
+        const struct fv_args_tail *tail = fv_at(offset + ((bytes + 7ull) & ~7ull));
+        uint32_t                   n_refs = fv_load_relaxed_32(&tail->n_refs);
+        fv_fence_load();
+        if (!is_alive(index, node_gen(node)))
+            return false;
+        next = &tail->ref[n_refs + k];
+    }
+    *next_out = fv_load_relaxed_64(next);
+    fv_fence_load();
+    return is_alive(index, node_gen(node));
 }
 
 static bool is_pushed(uint32_t index, uint32_t k) {
@@ -305,6 +337,8 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
         h->refs = 1;
         self->n_refs++;
     }
+    if (self->is_worker || self->running != 0)
+        fv_store_relaxed_64(&fv_cold(index)->parent, self->proc->current);
     task->x = (uint8_t)x;
     h->site = s->site;
     h->group = s->group;
@@ -396,8 +430,9 @@ int fv_task_resolve(struct fv_self *self, uint32_t index, uint32_t *failed_out) 
             continue;
         }
         uint64_t t = fv_load_relaxed_64(&task->truth);
+        uint32_t gen = fv_truth_gen(t);
         if (!is_pushed(index, k))
-            push_dependent(self, index, fv_truth_gen(t), k, d);
+            push_dependent(self, index, gen, k, d);
         uint64_t blocked;
         uint16_t turn = ++fv_cold(index)->registrations;
         do { /* flags may change under us */
@@ -408,14 +443,17 @@ int fv_task_resolve(struct fv_self *self, uint32_t index, uint32_t *failed_out) 
         /* ORDER depend (seq_cst): BLOCKED before the second look at the dependency; the completer makes it DONE before it
          * takes the list.  Both are locked instructions.  Losing it: BLOCKED for ever. */
         dt = fv_load_acquire_64(&fv_task(d)->truth);
-        if (!fv_state_is_complete(fv_truth_state(dt)))
+        bool cancelled = fv_cancel_asked(index, gen) != 0; /* who asked for it may have seen it RUN */
+        if (!fv_state_is_complete(fv_truth_state(dt)) && !cancelled)
             return 0;
-        /* completed meanwhile: take it back, unless the completer (or the sweep) was quicker */
+        /* completed meanwhile: take it back, unless the completer (or the sweep, or who cancels it) was quicker */
         t = fv_load_acquire_64(&task->truth);
         do {
-            if (fv_truth_state(t) != FV_BLOCKED || fv_truth_owner(t) != turn)
+            if (fv_truth_state(t) != FV_BLOCKED || fv_truth_owner(t) != turn || fv_truth_gen(t) != gen)
                 return 0;
         } while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_RUN), &t));
+        if (cancelled)
+            return -3;
         k++;
     }
     return 1;
@@ -480,19 +518,12 @@ void fv_task_notify(struct fv_self *self, uint32_t index, uint32_t gen) {
      * in fv_task_resolve(). */
     uint64_t node = fv_fas_64(&fv_cold(index)->dependents, 0);
     while (node != 0) {
-        uint32_t i = node_index(node), k = node_k(node);
-        uint64_t t = fv_load_acquire_64(&fv_task(i)->truth), next = 0;
-        bool     good = (fv_truth_gen(t) & 0xFFFFF) == node_gen(node) && fv_truth_state(t) != FV_FREE && fv_truth_state(t) != FV_DYING;
-        if (good) { /* next is frozen as long as the generation lives: read it, then make sure that it did */
-            next = fv_load_acquire_64(next_of(i, k));
-            uint64_t again = fv_load_acquire_64(&fv_task(i)->truth);
-            good = fv_truth_gen(again) == fv_truth_gen(t) && fv_truth_state(again) != FV_FREE && fv_truth_state(again) != FV_DYING;
-        }
-        if (!good) { /* only after a sweep has let it go on before us: the rest of the list is out of reach */
+        uint64_t next;
+        if (!read_next(node, &next)) { /* the rest of the list is out of reach */
             fv_task_notify_all_blocked(self);
             break;
         }
-        unblock(self, i, node_gen(node));
+        unblock(self, node_index(node), node_gen(node));
         node = next;
     }
     fv_task_notified(self, index, gen);
@@ -545,11 +576,10 @@ bool fv_node_in_list(uint64_t node) {
         return true;
     uint32_t d = fv_ref_index(refs[k]);
     /* the list only grows at its head until the dependency completes; nodes below are frozen */
-    for (uint64_t n = fv_load_acquire_64(&fv_cold(d)->dependents); n != 0; n = fv_load_acquire_64(next_of(node_index(n), node_k(n)))) {
+    for (uint64_t n = fv_load_acquire_64(&fv_cold(d)->dependents), next; n != 0; n = next) {
         if (n == node)
             return true;
-        /* a node of an earlier generation: whoever walks the list stops there too, and looks at all BLOCKED tasks */
-        if ((fv_truth_gen(fv_load_acquire_64(&fv_task(node_index(n))->truth)) & 0xFFFFF) != node_gen(n))
+        if (!read_next(n, &next)) /* freed: whoever walks the list stops there too, and looks at all BLOCKED tasks */
             return true;
         if (fv_state_is_complete(fv_truth_state(fv_load_acquire_64(&fv_task(d)->truth))))
             return true;

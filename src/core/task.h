@@ -64,7 +64,7 @@ void fv_home_reap(struct fv_self *self);
 /* READY -> RUN by self; false when somebody else was quicker. */
 bool fv_task_claim(struct fv_self *self, uint32_t index);
 /* After a claim: are all dependencies complete?  1 yes; 0 registered (the task is BLOCKED and out of our hands);
- * -1 one has failed, *failed_out is its index. */
+ * -1 one has failed, *failed_out is its index; -2 number *failed_out is no ref; -3 it is to be cancelled. */
 int  fv_task_resolve(struct fv_self *self, uint32_t index, uint32_t *failed_out);
 /* RUN (or OPEN) -> DONE / FAIL / free.  The result stands in the slot already. */
 void fv_task_complete(struct fv_self *self, uint32_t index, unsigned state);

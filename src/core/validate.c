@@ -72,7 +72,7 @@ int fv_validate(FILE *stream, bool expect_empty) {
         return 1;
     FV_EACH_ACTIVE(p) {
         struct fv_proc *proc = fv_proc(p);
-        if (proc->intent != 0 || proc->registering != 0)
+        if (proc->intent != 0 || proc->registering != 0 || proc->cancelling != 0)
             BAD(&c, "slot %u is in the middle of a change\n", p);
         if (proc->holds_open)
             for (uint32_t i = 0; i < FV_HOLDS_MAX; i++)

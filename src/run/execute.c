@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "core/cancel.h"
 #include "core/delay.h"
 #include "core/failure.h"
 #include "core/options.h"
@@ -127,6 +128,10 @@ void fv_execute(struct fv_self *self, uint32_t index) {
             fail_like(self, index, failed);
             return;
         }
+        if (rc == -3) {
+            fv_cancel_end(self, index, "cancelled before it started");
+            return;
+        }
         if (rc < 0) {
             fail_as_argument(self, index, failed);
             return;
@@ -186,19 +191,26 @@ void fv_execute(struct fv_self *self, uint32_t index) {
 
 void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uint32_t outer_running, uint32_t outer_base,
                        bool outer_failed) {
-    bool failed = self->failed;
+    bool     failed = self->failed;
+    uint64_t id = self->proc->current;
+    unsigned cancel = FV_UNLIKELY(failed) ? fv_cancel_asked(index, fv_ref_gen(id)) : 0;
+    if (FV_UNLIKELY(cancel & FV_CANCEL_TREE)) /* what it submitted after the others were looked for */
+        fv_cancel_children(self, id, self->slot, cancel);
     if (FV_UNLIKELY(self->n_own > self->own_base))
         release_own(self, self->own_base);
     self->running = outer_running;
     self->own_base = outer_base;
     self->failed = outer_failed;
-    if (FV_UNLIKELY(failed && self->fail_code == FEVER_EAPP && fv_task_retry(self, index, self->app_code))) {
-        if (self->call_supervisor && self->is_worker) { /* it is to be woken when the task's time comes */
+    if (FV_UNLIKELY(cancel != 0)) {
+        fail(self, index, FEVER_ECANCELED, "cancelled while it ran", true);
+    } else if (FV_UNLIKELY(failed)) {
+        int code = self->fail_code == FEVER_ECANCELED ? FEVER_EAPP : self->fail_code; /* another one, on its stack, was told */
+        if (code != FEVER_EAPP || !fv_task_retry(self, index, self->app_code)) {
+            fail(self, index, code, code == FEVER_EAPP ? self->fail_text : NULL, true);
+        } else if (self->call_supervisor && self->is_worker) { /* it is to be woken when the task's time comes */
             self->call_supervisor = false;
             fv_supervisor_ring();
         }
-    } else if (FV_UNLIKELY(failed)) {
-        fail(self, index, self->fail_code, self->fail_code == FEVER_EAPP ? self->fail_text : NULL, true);
     } else {
         fv_task_complete(self, index, FV_DONE);
     }

@@ -50,6 +50,8 @@ static inline bool fv_fast_submit(struct fv_self *self, const struct fever_def *
     self->n_members += group != 0;
     self->cursor = i + 1 == self->limit ? 0 : i + 1;
     fv_prefetch_write(task + 8);
+    if (self->is_worker)
+        fv_store_relaxed_64(&self->cold[i].parent, self->proc->current);
     /* ORDER submit (release): as in fv_task_submit(). */
     fv_store_release_64(&task->truth, fv_truth(gen, 0, 0, flags, FV_READY));
     fv_count(self->proc, FV_C_submitted);

@@ -20,8 +20,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/cancel.h"
 #include "core/delay.h"
-#include "core/task.h"
 #include "plat/futex.h"
 #include "plat/process.h"
 #include "run/control.h"
@@ -42,7 +42,7 @@
 #define UNREAD_NS      2000000000ull /* how long nobody may read their output then, before the rest is given up */
 #define LAST_WORDS_NS  40000000ull  /* the same when the driver is dead */
 
-enum child_state { CHILD_NONE, CHILD_RUNS, CHILD_KILLED_FOR_TIME, CHILD_WAITS_FOR_RESPAWN };
+enum child_state { CHILD_NONE, CHILD_RUNS, CHILD_KILLED, CHILD_WAITS_FOR_RESPAWN };
 
 struct child {
     enum child_state state;
@@ -50,7 +50,8 @@ struct child {
     uint64_t         started_ns;
     uint64_t         respawn_ns;   /* not before */
     uint32_t         quick_deaths; /* in a row */
-    uint64_t         blamed;       /* KILLED_FOR_TIME: the task whose time was up */
+    uint64_t         blamed;       /* KILLED: the task that it was killed for */
+    int              killed_for;   /* FEVER_ETASKTIMEOUT: its time was up; FEVER_ECANCELED */
 };
 
 static struct fv_self  sup;
@@ -165,6 +166,25 @@ static bool is_replacement(uint32_t slot, int pid, int status) {
     return true;
 }
 
+static void kill_for(uint32_t slot, int code, uint64_t task) {
+    if (slot == 0 || slot > fv_rt.n_worker_slots || child[slot].state != CHILD_RUNS)
+        return; /* the driver, with FEVER_INLINE=1; or it is dead already */
+    child[slot].state = CHILD_KILLED;
+    child[slot].killed_for = code;
+    child[slot].blamed = task;
+    kill(child[slot].pid, SIGKILL);
+}
+
+static void found_cancelled(uint32_t slot, uint64_t task) { kill_for(slot, FEVER_ECANCELED, task); }
+
+/* What runs and is to be cancelled by force.  anyway: somebody died, perhaps before it could say that it wants that. */
+static void look_for_cancelled(bool anyway) {
+    if (!anyway && !fv_load_acquire_32(&fv_map.seg->cancel_wanted))
+        return;
+    fv_fas_32(&fv_map.seg->cancel_wanted, 0); /* first: a request that we miss comes with another ring */
+    fv_cancel_each_forced(found_cancelled);
+}
+
 static void buried(uint32_t slot, int status, const char *program) {
     struct fv_proc *p = fv_proc(slot);
     struct child   *c = &child[slot];
@@ -183,12 +203,12 @@ static void buried(uint32_t slot, int status, const char *program) {
         why.exit_status = 0;
         why.fault_address = p->fault_address;
     }
-    if (c->state == CHILD_KILLED_FOR_TIME) {
+    if (c->state == CHILD_KILLED) {
         uint32_t index = fv_ref_index(c->blamed);
         uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
-        why.code = FEVER_ETASKTIMEOUT;
+        why.code = c->killed_for;
         why.blamed = c->blamed;
-        /* it ended in time after all: what ran instead is not to blame */
+        /* it ended before it was killed: what ran instead is not to blame */
         why.innocent = fv_truth_gen(t) != fv_ref_gen(c->blamed) || fv_truth_state(t) != FV_RUN || fv_truth_owner(t) != slot;
     }
     bool quick = begin - c->started_ns < RESPAWN_NS && p->current == 0;
@@ -206,6 +226,7 @@ static void buried(uint32_t slot, int status, const char *program) {
     fv_sweep(&sup, slot, &why);
     fv_map.seg->sweep_ns_last = fv_now_ns() - begin;
     respawn(slot);
+    look_for_cancelled(true);
     arm_tick();
 }
 
@@ -308,11 +329,8 @@ static void on_tick(void *arg, int fd, uint32_t events) {
             if (deadline == 0)
                 continue;
             last_deadline_ns = now;
-            if (now >= deadline && child[s].state == CHILD_RUNS && fv_load_acquire_64(&p->deadline_ns) == deadline) {
-                child[s].state = CHILD_KILLED_FOR_TIME;
-                child[s].blamed = task;
-                kill(child[s].pid, SIGKILL);
-            }
+            if (now >= deadline && fv_load_acquire_64(&p->deadline_ns) == deadline)
+                kill_for(s, FEVER_ETASKTIMEOUT, task);
         }
         if (now - last_deadline_ns > QUIET_NS) {
             /* ORDER tick (seq_cst): tick_wanted off before the last look.  Pairs with tick (seq_cst) in fv_execute(). */
@@ -429,6 +447,7 @@ static void find_spares(void) {
 }
 
 static void answer_bell(void) {
+    look_for_cancelled(false);
     spare_tick_ns = SPARE_TICK_NS;
     find_spares();
     if (fv_load_acquire_32(&fv_map.seg->tick_wanted))

@@ -41,10 +41,11 @@
  *   state    next, by whom
  *   FREE     READY, OPEN or DONE (put) by the home, a plain release store: nobody else writes a FREE word
  *   READY    RUN by any worker (CAS); DYING by the supervisor when the home died
+ *            (READY, DELAYED and BLOCKED: RUN by who cancels it, which never runs it)
  *   RUN      DONE, FAIL, FREE (detached), BLOCKED by the owner (CAS), and READY or DELAYED when it repeats what failed; READY,
  *            DELAYED or FAIL by the supervisor after the owner's proven death
  *   BLOCKED  READY by whoever completes the dependency, by the registrant, or by the sweep (CAS)
- *   OPEN     DONE or FAIL by a holder (promise) or by the creator (object) (CAS)
+ *   OPEN     DONE or FAIL by the creator (object); RUN by a holder (promise), which sets, fails or cancels it (CAS)
  *   DONE     FREE by the home; DYING by the last holder (CAS)
  *   FAIL     as DONE
  *   DYING    FREE by the owner, or by the supervisor after the owner's death
@@ -140,7 +141,7 @@ _Static_assert(sizeof(struct fv_task) == 64, "one line");
  *
  * The second line, for what fewer still need:
  *
- *   cancel       gen 32 | level: who cancels, by CAS; good only if gen is the truth word's (core/cancel.c).  TRUTH of the request
+ *   cancel       gen 32 | FV_CANCEL_...: who cancels, by CAS; good only if gen is the truth word's (core/cancel.c).  TRUTH of the request
  *   parent       the home while FREE, if it is a worker: ref of the task that submitted this one, 0: none
  *   options,     the home while FREE; good only with X_OPTIONS: offset and size of a block of the slot's (struct fv_task_options_block
  *   options_bytes  in core/options.h), 0: none
@@ -171,6 +172,10 @@ struct fv_task_cold {
     uint64_t queued_ns;
 } FV_ALIGNED(64);
 _Static_assert(sizeof(struct fv_task_cold) == 128, "two lines");
+
+#define FV_CANCEL_ASKED 1u /* the body is told when it asks, or waits */
+#define FV_CANCEL_FORCE 2u /* the supervisor kills the process that runs it */
+#define FV_CANCEL_TREE  4u /* its children, too */
 
 /* Tail of an arguments block, after the argument bytes (rounded up to 8): n_refs refs, of which the first
  * n_deps are awaited, then n_deps words `next` and n_deps words `pushed`. */
@@ -280,6 +285,7 @@ enum fv_counter {
  *   batch       owner                        idle workers
  *   blame       owner's signal handler:      supervisor after death
  *               what, then where (frame)
+ *               cancelling: the owner        supervisor, before it kills
  *   counters    owner                        tools; summed on demand
  *   orders      supervisor: asked, lent_to,  owner; supervisor
  *               grant_cpu, then grant (ORDER
@@ -336,7 +342,9 @@ struct fv_proc {
     uint64_t fault_task;
     uint64_t leftovers;    /* owner, before it leaves to be replaced: definition 32 | bits of run/tidy.h; supervisor clears it */
     uint32_t n_frames; /* grows as they are found: an unwinder that faults leaves what it had */
-    uint32_t pad2[5];
+    uint32_t pad2;
+    uint64_t cancelling; /* owner: ref of what it has taken, or is about to take, from READY, BLOCKED or OPEN to cancel it; 0: none */
+    uint64_t pad4;
     uint64_t frame[FV_FRAMES]; /* where the body was, innermost first: addresses in the calls, not behind them */
     /* counters */
     uint64_t counter[16] FV_ALIGNED(64);
@@ -495,6 +503,7 @@ struct fv_segment {
     uint32_t start_error;               /* supervisor: why it gave up before FV_UP: an errno or FEVER_E number */
     uint32_t output_progress;           /* supervisor, at the end: changes while output of workers is still being written */
     uint32_t output_lost;               /* supervisor, at the end: nobody read it, and it was given up */
+    uint32_t cancel_wanted;             /* something that runs is to be cancelled by force: the supervisor looks for it */
     /* the dispatcher: see core/dispatch.h */
     struct fv_dispatch_state dispatch;
     /* hints: which slots sleep for want of work, which spares stand by, which slots are in use */
