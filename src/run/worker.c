@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/dispatch.h"
 #include "core/task.h"
 #include "plat/backtrace.h"
 #include "plat/process.h"
@@ -152,6 +153,29 @@ bool fv_worker_step(struct fv_self *self, bool deep) {
         FV_EACH_ACTIVE(p)
             if (from_batch(self, p))
                 return true;
+    return false;
+}
+
+static bool is_to_be_had(uint32_t hint) {
+    return hint != 0 && fv_truth_state(fv_load_acquire_64(&fv_task(hint - 1)->truth)) == FV_READY && !fv_task_is_queued(hint - 1);
+}
+
+/* Would a step find something?  Takes nothing: who says that it is idle must not run anything before it has taken that back, or
+ * it would be woken, and nobody else, for what it submits itself. */
+static bool sees_work(struct fv_self *self) {
+    if (is_to_be_had(self->last_task))
+        return true;
+    FV_EACH_ACTIVE(p) {
+        struct fv_proc *proc = fv_proc(p);
+        uint32_t        role = fv_load_relaxed_32(&proc->role);
+        if ((int64_t)(fv_load_relaxed_64(&proc->bottom) - fv_load_relaxed_64(&proc->top)) > 0)
+            return true;
+        if (role != FV_ROLE_WORKER && role != FV_ROLE_SPARE && fv_ring_length(&proc->ring) != 0)
+            return true;
+        for (uint32_t i = 1; i < FV_BATCH && p != self->slot; i++)
+            if (is_to_be_had(fv_load_relaxed_32(&proc->batch[i])))
+                return true;
+    }
     return false;
 }
 
@@ -311,13 +335,15 @@ static void loop(struct fv_self *self) {
         fv_bell_barrier();
         if (FV_UNLIKELY(fv_load_relaxed_32(&fv_map.seg->dispatch.idle_wanted)))
             fv_supervisor_ring(); /* tasks of low priority wait for a CPU that nobody wants */
-        if (!fv_worker_step(self, true) && !fv_worker_is_stopping() && !should_stand_by(self) && !fv_host_is_asked(p)) {
+        if (!sees_work(self) && !fv_worker_is_stopping() && !should_stand_by(self) && !fv_host_is_asked(p)) {
             fv_worker_note_wait(p, FV_WAIT_IDLE, 0);
             fv_bell_wait(p, seen, -1);
             fv_spin_learn(self, fv_now_ns() - p->wait_since_ns);
             fv_worker_note_wait(p, FV_WAIT_NOT, 0);
+            fv_bell_idle_clear(self->slot);
+        } else if (!fv_bit_claim(fv_map.seg->idle, self->slot) && fv_bell_someone_idle()) {
+            fv_bell_wake_idle(p); /* we were called, and may have seen something else: another one is to look, too */
         }
-        fv_bell_idle_clear(self->slot);
         idle_since = 0;
     }
 }
