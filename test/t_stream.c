@@ -242,6 +242,13 @@ static void test_back_pressure(void)
     take_numbers(s, 0, 50, "a ring of one");
     TAP_IS(end_of(s), -FEVER_EEND, "the end");
     fever_release(s);
+    s = crashes_at_with(FEVER_WITH(.stream_items = 50000), 20000, 10000, 1, 12); /* a ring of more than a chunk */
+    TAP_IS(fever_wait_one(s, 2 * RT_LONG), 0, "20000 wait");
+    long n = 0, v = 0;
+    while (crashes_at_next(s, &v, RT_LONG) == 0 && v == 10 * n)
+        n++;
+    TAP_IS(n, 20000, "and are right, after a crash among them");
+    fever_release(s);
     s = sized_with(FEVER_WITH(.stream_bytes = 100000), 30000, 8);
     stands_at(3, 3, "3 times 30000 of 100000 bytes");
     TAP_IS(fever_stream_next(s, &r, RT_LONG), 0, "one taken");

@@ -31,6 +31,7 @@
 #include "test/crash/roles.h"
 #include "test/crash/stepper.h"
 #include "test/tap.h"
+#include "core/stream.h"
 #include "run/runtime.h"
 
 static unsigned point_seconds = 20;
@@ -105,6 +106,13 @@ static void check(unsigned i) {
         if (rc == 0)
             rc = fever_get_for(inner, &v, 0);
         break;
+    case EXPECT_STREAM: /* all items, each once */
+        while ((rc = take_item(ref)) == 0)
+            ;
+        rc = rc == -FEVER_EEND ? 0 : -1;
+        for (; v < 8 && shared->taken[v] == 1; v++)
+            ;
+        break;
     case EXPECT_FAIL:
         rc = fever_get_for(ref, &v, 0);
         v = -rc;
@@ -121,7 +129,8 @@ static void check(unsigned i) {
     expected[i].met = true;
 }
 
-static bool in_use; /* somebody sleeps on the first one */
+static bool  in_use; /* somebody sleeps on the first one */
+static pid_t taker;
 
 static void collect(bool all) {
     for (unsigned i = in_use ? 1 : 0; i < n_expected; i++) {
@@ -217,7 +226,7 @@ static void victim_main(void *arg) {
     (void)arg;
     act(VICTIM);
     if (scenario->in_body) { /* the body of the first expectation calls prepare and op */
-        uint32_t index = fv_ref_index(expected[0].ref.id);
+        uint32_t index = fv_ref_index(subject.id != 0 ? subject.id : expected[0].ref.id);
         if (fv_task_claim(fv_self, index))
             fv_execute(fv_self, index);
         return;
@@ -250,8 +259,24 @@ static pid_t fork_sleeper(void (*main_)(void)) {
 
 static void waits_for_first(void) { /* as the driver */
     act(DRIVER);
-    int rc = fever_wait_one(expected[0].ref, FEVER_FOREVER);
-    _exit(rc == 0 ? 0 : 1);
+    if (expected[0].kind != EXPECT_STREAM)
+        _exit(fever_wait_one(expected[0].ref, FEVER_FOREVER) == 0 ? 0 : 1);
+    fever_ref item;
+    long      v = 0;
+    int       rc = fever_stream_next(expected[0].ref, &item, FEVER_FOREVER);
+    if (rc == 0 && fever_take(item, &v) == 0)
+        fv_faa_32(&shared->taken[v & 7], 1);
+    _exit(rc == 0 && v == 0 ? 0 : 1);
+}
+
+static void takes_for_room(void) { /* as the driver, but holds nothing */
+    struct fv_self   *self = act(DRIVER);
+    struct fv_stream *s = fv_stream_of(fv_ref_index(subject.id), fv_ref_gen(subject.id));
+    while (!fv_load_acquire_32(&shared->quit)) {
+        if (fv_load_acquire_32(&s->producer) != 0)
+            fv_stream_drain(self, s);
+        sched_yield();
+    }
 }
 
 static unsigned idle_role;
@@ -313,6 +338,10 @@ static void end_idle(pid_t pid) {
 }
 
 static void at_rest(unsigned most_runs) {
+    if (taker != 0) {
+        fv_store_release_32(&shared->quit, 1);
+        await_end(taker, "the taker");
+    }
     collect(true);
     act(DRIVER);
     if (scenario->finish != NULL)
@@ -368,6 +397,7 @@ static void advance(struct stepper *s, long k, bool counted) {
 static int point(long k, long k2) {
     struct stepper v;
     pid_t          sleeper = 0;
+    taker = 0;
     alarm(point_seconds);
     roles_format();
     act(DRIVER);
@@ -392,6 +422,8 @@ static int point(long k, long k2) {
         await_parked(DRIVER);
         in_use = true;
     }
+    if (scenario->flags & OP_TAKER)
+        taker = fork_sleeper(takes_for_room);
     if (scenario->staged != NULL)
         scenario->staged();
     advance(&v, k, layer != TWICE);
@@ -625,8 +657,8 @@ int main(int argc, char **argv) {
             continue;
         long points = total_points, failed = total_failed;
         clock_gettime(CLOCK_MONOTONIC, &begin);
-        for (unsigned i = 0; i < n_scenarios; i++) {
-            scenario = &scenarios[i];
+        for (unsigned i = 0; i < n_scenarios + n_stream_scenarios; i++) {
+            scenario = i < n_scenarios ? &scenarios[i] : &stream_scenarios[i - n_scenarios];
             if (!all ? !(scenario->flags & IN_SHORT_RUN) : layer == TWICE && !(scenario->flags & OP_BRIEF))
                 continue;
             if (strstr(scenario->name, words) == NULL || (layer != KILL && scenario->flags & OP_IDLE) ||

@@ -183,7 +183,7 @@ static char      bytes[512];
 
 static uint32_t index_of(fever_ref ref) { return fv_ref_index(ref.id); }
 
-static void host_setup(void) { expect(host_remote(1), EXPECT_LONG, 4); }
+void host_setup(void) { expect(host_remote(1), EXPECT_LONG, 4); }
 
 static void release_r(void) { fever_release(r); }
 static void check_r(void) { /* who has run it meanwhile has got the right arguments */

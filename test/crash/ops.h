@@ -13,14 +13,19 @@
 /* What all processes of one point share, beside the segment. */
 struct shared {
     uint32_t runs[64]; /* how often body number i has begun */
-    uint32_t quit;     /* idle waiter: go */
+    uint32_t taken[8]; /* how often item number i of a stream was taken */
+    uint32_t quit;     /* idle waiter, taker: go */
     bool     ended;    /* the operation was over */
     long     astray;   /* points where the victim went another way than the first time */
     long     trace_n;
 };
 extern struct shared *shared;
 
-enum expectation_kind { EXPECT_LONG, EXPECT_BIG, EXPECT_REF, EXPECT_FAIL, EXPECT_BYTES };
+enum expectation_kind { EXPECT_LONG, EXPECT_BIG, EXPECT_REF, EXPECT_FAIL, EXPECT_BYTES, EXPECT_STREAM };
+/* The body that the victim is in, if it is not that of the first expectation. */
+extern fever_ref subject;
+/* The setup of most that are in a body. */
+void host_setup(void);
 /* The role that we are holds ref, and in the end it must be complete with that value. */
 void expect(fever_ref ref, enum expectation_kind kind, long value);
 
@@ -29,6 +34,7 @@ void expect(fever_ref ref, enum expectation_kind kind, long value);
 #define OP_HELPER 4u /* whoever repeats the body needs another worker at his side */
 #define OP_SHORT  8u /* in the short run, too */
 #define OP_BRIEF  16u /* in the short run of what is compiled without optimisation, too */
+#define OP_TAKER  32u /* a process lets go of the items of the stream `subject` while its producer waits for room */
 
 /* In this order, and as whom:
  *   setup    DRIVER, before the victim is forked
@@ -57,7 +63,11 @@ struct scenario {
 };
 extern const struct scenario scenarios[];
 extern const unsigned        n_scenarios;
+extern const struct scenario stream_scenarios[]; /* ops_stream.c */
+extern const unsigned        n_stream_scenarios;
 extern const struct scenario *scenario; /* the current one */
+/* Takes an item, at once, notes that, and checks that it was the first time; what fever_stream_next gives. */
+int take_item(fever_ref stream);
 
 /* DRIVER: before setup, after finish; VICTIM: before prepare. */
 void begin_all(void);
