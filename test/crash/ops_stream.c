@@ -243,13 +243,13 @@ static void setup_result_shrunk(void) { expect(in_place_remote(2, 320, 200), EXP
 
 const struct scenario stream_scenarios[] = {
     BODY("yield: the first", .flags = OP_BRIEF | OP_SHORT, .setup = setup_yields_1, .prepare = begin, .op = yield_one),
-    BODY("yield: somebody sleeps on it", .flags = OP_PARKED | OP_SHORT, .setup = setup_yields_3, .prepare = begin, .op = yield_one, .post = yield_two),
+    BODY("yield: somebody sleeps on it", .flags = OP_PARKED, .setup = setup_yields_3, .prepare = begin, .op = yield_one, .post = yield_two),
     BODY("yield: the third", .setup = setup_yields_3, .prepare = begin_with_two, .op = yield_one),
     BODY("yield: round the ring", .flags = OP_SHORT, .setup = setup_yields_5, .prepare = begin_with_two, .op = yield_two, .post = yield_one,
          .staged = driver_takes_two),
     BODY("yield: waits for room", .flags = OP_TAKER, .setup = setup_yields, .prepare = begin_with_two, .op = yield_one, .post = yield_two,
          .finish = finish_subject),
-    BODY("yield: nobody holds the stream any more", .flags = OP_SHORT, .setup = setup_yields, .prepare = begin_and_leave, .op = yield_in_vain,
+    BODY("yield: nobody holds the stream any more", .setup = setup_yields, .prepare = begin_and_leave, .op = yield_in_vain,
          .post = was_in_vain),
     BODY("yield: contains refs", .setup = setup_yields, .prepare = yield_refs, .op = yield_container, .post = forget_refs, .finish = finish_subject),
 
@@ -257,7 +257,7 @@ const struct scenario stream_scenarios[] = {
     BODY("next: another takes one, too", .setup = setup_three, .op = next_item, .post = note_item, .before = other_takes_one, .finish = finish_taking),
     BODY("next: the only one", .setup = setup_one_item, .op = next_item, .post = note_item, .finish = finish_taking),
     BODY("next: the end", .setup = setup_none, .op = next_item, .post = note_item, .finish = finish_taking),
-    BODY("next: the error", .flags = OP_SHORT, .setup = setup_error, .op = next_item, .post = note_item, .finish = finish_taking),
+    BODY("next: the error", .setup = setup_error, .op = next_item, .post = note_item, .finish = finish_taking),
     BODY("next: nothing yet", .setup = setup_not_started, .op = next_item, .post = note_item, .finish = finish_taking),
     BODY("next: waits, until timeout", .setup = setup_not_started, .op = poll_item, .post = note_item, .finish = finish_taking),
     BODY("next: the producer waits for room", .setup = setup_waits_for_room, .op = next_item, .post = note_item, .finish = finish_taking),
@@ -267,7 +267,7 @@ const struct scenario stream_scenarios[] = {
     BODY("submit: a stream", .setup = host_setup, .op = submit_stream, .post = release_q),
     WORKER("step: a stream", .setup = setup_stream, .op = step),
     BODY("submit: a part", .setup = setup_whole, .op = submit_part, .post = release_q, .finish = release_stream),
-    WORKER("step: a part", .flags = OP_SHORT, .setup = setup_part, .op = step),
+    WORKER("step: a part", .setup = setup_part, .op = step),
     WORKER("step: result in place", .setup = setup_small_result, .op = step),
     WORKER("step: result in place, shrunk", .setup = setup_result_shrunk, .op = step),
     WORKER("step: result in place, an extent shrunk", .flags = OP_SHORT, .setup = setup_extent_result, .op = step),
