@@ -35,6 +35,7 @@ CRASH_KILL_SOURCES += src/core/attempt.c src/core/failure.c
 CRASH_KILL_SOURCES += src/core/dispatch.c
 CRASH_KILL_SOURCES += src/core/cancel.c
 CRASH_KILL_SOURCES += test/crash/ops_stream.c
+CRASH_KILL_SOURCES += test/crash/ops_cancel.c
 test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)
 test_crash_kill_O0_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL -DFV_STEPPED
 test_crash_kill_O0_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now

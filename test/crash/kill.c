@@ -113,6 +113,11 @@ static void check(unsigned i) {
         for (; v < 8 && shared->taken[v] == 1; v++)
             ;
         break;
+    case EXPECT_CANCELED:
+        rc = fever_get_for(ref, &v, 0);
+        if (rc == -FEVER_ECANCELED || (rc < 0 && rc == expected[i].value))
+            rc = 0, v = expected[i].value;
+        break;
     case EXPECT_FAIL:
         rc = fever_get_for(ref, &v, 0);
         v = -rc;
@@ -657,8 +662,10 @@ int main(int argc, char **argv) {
             continue;
         long points = total_points, failed = total_failed;
         clock_gettime(CLOCK_MONOTONIC, &begin);
-        for (unsigned i = 0; i < n_scenarios + n_stream_scenarios; i++) {
-            scenario = i < n_scenarios ? &scenarios[i] : &stream_scenarios[i - n_scenarios];
+        for (unsigned i = 0; i < n_scenarios + n_stream_scenarios + n_cancel_scenarios; i++) {
+            scenario = i < n_scenarios                        ? &scenarios[i]
+                       : i < n_scenarios + n_stream_scenarios ? &stream_scenarios[i - n_scenarios]
+                                                              : &cancel_scenarios[i - n_scenarios - n_stream_scenarios];
             if (!all ? !(scenario->flags & IN_SHORT_RUN) : layer == TWICE && !(scenario->flags & OP_BRIEF))
                 continue;
             if (strstr(scenario->name, words) == NULL || (layer != KILL && scenario->flags & OP_IDLE) ||

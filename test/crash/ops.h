@@ -21,7 +21,7 @@ struct shared {
 };
 extern struct shared *shared;
 
-enum expectation_kind { EXPECT_LONG, EXPECT_BIG, EXPECT_REF, EXPECT_FAIL, EXPECT_BYTES, EXPECT_STREAM };
+enum expectation_kind { EXPECT_LONG, EXPECT_BIG, EXPECT_REF, EXPECT_FAIL, EXPECT_BYTES, EXPECT_STREAM, EXPECT_CANCELED /* or that value, or error */ };
 /* The body that the victim is in, if it is not that of the first expectation. */
 extern fever_ref subject;
 /* The setup of most that are in a body. */
@@ -65,6 +65,8 @@ extern const struct scenario scenarios[];
 extern const unsigned        n_scenarios;
 extern const struct scenario stream_scenarios[]; /* ops_stream.c */
 extern const unsigned        n_stream_scenarios;
+extern const struct scenario cancel_scenarios[]; /* ops_cancel.c */
+extern const unsigned        n_cancel_scenarios;
 extern const struct scenario *scenario; /* the current one */
 /* Takes an item, at once, notes that, and checks that it was the first time; what fever_stream_next gives. */
 int take_item(fever_ref stream);
