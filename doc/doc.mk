@@ -9,7 +9,7 @@
 EXAMPLE_LINK_FLAGS = $(AM_LDFLAGS) -no-install
 
 EXAMPLES = doc/examples/influenza doc/examples/hello doc/examples/nested doc/examples/objects \
-           doc/examples/errors doc/examples/groups doc/examples/stream doc/examples/parts doc/examples/prints
+           doc/examples/cancel doc/examples/errors doc/examples/groups doc/examples/stream doc/examples/parts doc/examples/prints
 
 doc_examples_influenza_SOURCES = doc/examples/influenza.c doc/examples/influenza_plot.c doc/examples/influenza_plot.h \
                                  doc/examples/oldsolver.c doc/examples/oldsolver.h
@@ -31,6 +31,8 @@ doc_examples_prints_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 
 doc_examples_stream_LDADD   = libfever.la
 doc_examples_stream_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+doc_examples_cancel_LDADD   = libfever.la
+doc_examples_cancel_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 doc_examples_parts_LDADD   = libfever.la
 doc_examples_parts_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 

@@ -91,7 +91,8 @@ static void set_cause(struct fever_error *e, const struct fv_task *task, const s
     e->worker_pid = why->pid;
     fv_error_frames(e, why->frame, why->n_frames);
     if (code == FEVER_ECANCELED)
-        snprintf(e->text, sizeof e->text, "cancelled while it was in the hands of worker %d (pid %d), which was killed or died (attempt %u)",
+        snprintf(e->text, sizeof e->text, why->code == FEVER_ECANCELED ? "cancelled by force: worker %d (pid %d) was killed (attempt %u)"
+                                                                       : "cancelled, and worker %d (pid %d), which had it, died (attempt %u)",
                  why->worker, why->pid, attempt);
     else if (code == FEVER_ETASKTIMEOUT)
         snprintf(e->text, sizeof e->text, "ran longer than its timeout and was killed (attempt %u)", attempt);

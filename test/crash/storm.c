@@ -1,7 +1,8 @@
 /* storm.c: everything at once, while workers are killed and stopped at random.
  *
  * The driver runs rounds of mixed work through the public interface; a thread of it sends SIGKILL, or SIGSTOP and later SIGCONT, to
- * random workers every 0.1 to 3 ms.  Retries are many, so that nothing fails.  Each result is checked, at rest the books must be
+ * random workers every 0.1 to 3 ms.  Retries are many, so that nothing fails, but for what the driver cancels at random: that ends as
+ * cancelled, or well.  Each result is checked, at rest the books must be
  * right and nothing alive, at the end no process and no descriptor may be left.  Weak alone, it covers what the harness of
  * single steps does not: the real supervisor, spares, timing, many at once.
  *
@@ -9,6 +10,7 @@
  */
 #include <dirent.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +19,7 @@
 #define WORKERS 4
 
 static _Atomic long n_kills, n_stops;
+static long         n_cancelled;
 static atomic_bool  calm;
 static long         wanted;
 static atomic_int   round_n;
@@ -84,6 +87,26 @@ FEVER_TASK_VOID(member, (long, x), (fever_ref, table)) {
     const long *t = NULL;
     if (fever_view(table, &t, NULL) != 0 || t[x & 1023] != (x & 1023) * 7)
         fever_fail(1, "the table is wrong");
+}
+FEVER_TASK(long, asks, (long, x)) { /* until it is told, or for a while */
+    for (int i = 0; i < 2000 && !fever_cancelled(); i++)
+        for (volatile int k = 0; k < 100; k++)
+            ;
+    return x;
+}
+FEVER_TASK(long, family, (long, n)) { /* tasks that wait for theirs */
+    fever_ref r[3];
+    long      sum = 1, x = 0;
+    int       rc = 0;
+    if (n == 0)
+        return asks_local(1);
+    for (int i = 0; i < 3; i++)
+        r[i] = family_with(FEVER_WITH(.max_retries = 250), n - 1);
+    for (int i = 0; i < 3 && rc == 0; i++, sum += x)
+        rc = fever_take(r[i], &x);
+    if (rc < 0 && rc != -FEVER_ECANCELED)
+        fever_fail(rc, "a child");
+    return rc < 0 ? rc : sum;
 }
 struct wide {
     long x[9];
@@ -178,6 +201,56 @@ static void check(const char *what, int rc, long got, long want) {
 
 #define MANY FEVER_WITH(.max_retries = 250)
 
+/* Ends as cancelled, or with the value. */
+static void take_cancelled(const char *what, fever_ref ref, long want) {
+    long v = 0;
+    int  rc = fever_take(ref, &v);
+    if (rc == -FEVER_ECANCELED) {
+        n_cancelled++;
+        fever_release(ref);
+        return;
+    }
+    check(what, rc, v, want);
+}
+
+/* Chains, what waits for a promise, families: cancelled somewhere, with force or without, some while others are let go. */
+static void round_of_cancels(uint64_t *seed) {
+    enum { CHAIN = 8, SIGNAL = 40, RUNNING = 12, FAMILIES = 3 };
+    fever_ref chain[CHAIN], wait[SIGNAL], run[RUNNING], fam[FAMILIES], signal = FEVER_NULL_REF, zero = FEVER_NULL_REF;
+    long      one = 1, nil = 0;
+    fever_promise(&signal);
+    fever_put(&nil, sizeof nil, &zero);
+    for (long i = 0; i < CHAIN; i++)
+        chain[i] = i == 0 ? spin_a_little_with(MANY, 1) : sum2_with(MANY, chain[i - 1], zero);
+    for (long i = 0; i < SIGNAL; i++)
+        wait[i] = sum2_with(MANY, signal, zero);
+    for (long i = 0; i < RUNNING; i++)
+        run[i] = asks_with(MANY, i);
+    for (long i = 0; i < FAMILIES; i++)
+        fam[i] = family_with(MANY, 2);
+    for (int n = 0; n < 30; n++) {
+        uint64_t  z = random_next(seed);
+        unsigned  flags = z >> 8 & 3;
+        fever_ref ref = z % 4 == 0 ? chain[z / 64 % CHAIN] : z % 4 == 1 ? wait[z / 64 % SIGNAL] : z % 4 == 2 ? run[z / 64 % RUNNING] : fam[z / 64 % FAMILIES];
+        int       rc = fever_cancel(ref, flags);
+        check("cancel", rc < 0 ? rc : 0, 0, 0);
+        if (n == 20)
+            fever_promise_set(signal, &one, sizeof one);
+        if (z >> 60 == 0)
+            sched_yield();
+    }
+    for (int i = 0; i < CHAIN; i++)
+        take_cancelled("chain", chain[i], 2);
+    for (int i = 0; i < SIGNAL; i++)
+        take_cancelled("promised", wait[i], 1);
+    for (int i = 0; i < RUNNING; i++)
+        take_cancelled("asks", run[i], i);
+    for (int i = 0; i < FAMILIES; i++)
+        take_cancelled("family", fam[i], 13);
+    fever_release(signal);
+    fever_release(zero);
+}
+
 static void round_of_work(fever_ref table) {
     fever_ref           r[64], one[32], big[8];
     struct fever_group *g = NULL;
@@ -263,16 +336,18 @@ int main(int argc, char **argv) {
     for (long i = 0; i < 1024; i++)
         numbers[i] = i * 7;
     fever_put(numbers, sizeof numbers, &table);
+    uint64_t cancels = seed ^ 0x9E3779B97F4A7C15ull;
     pthread_create(&k, NULL, killer, &seed);
     pthread_create(&w, NULL, watchdog, NULL);
     while (n_kills < wanted && rt_now() - begin < end && wrong == 0) {
         round_of_work(table);
+        round_of_cancels(&cancels);
         round_n++;
     }
     atomic_store(&calm, true);
     pthread_join(k, NULL);
-    TAP_IS(wrong, 0, "%ld kills and %ld stops in %d rounds of 315 tasks, %.1f s: every result is right", (long)n_kills, (long)n_stops,
-           atomic_load(&round_n), rt_now() - begin);
+    TAP_IS(wrong, 0, "%ld kills and %ld stops in %d rounds of 400 tasks, %ld of them cancelled, %.1f s: every result is right", (long)n_kills,
+           (long)n_stops, atomic_load(&round_n), n_cancelled, rt_now() - begin);
     fever_release(table);
     /* rest: the last dead must be swept, what they had held is let go */
     struct fever_stats s = {.struct_bytes = sizeof s};
