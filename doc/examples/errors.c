@@ -21,11 +21,17 @@ FEVER_TASK(double, invert, (double, x))
 
 static int *volatile nowhere = (int *)64;
 
+__attribute__((noinline)) static void scribble(int what)
+{
+    *nowhere = what;
+    nowhere++;
+}
+
 /* writes where nothing is, in the first so many attempts */
 FEVER_TASK(int, wild, (unsigned, bad_attempts))
 {
     if (fever_context()->attempt <= bad_attempts)
-        *nowhere = 1;
+        scribble(1);
     return (int)fever_context()->attempt;
 }
 
@@ -45,7 +51,7 @@ FEVER_TASK(double, half, (fever_ref, of))
     return fever_view(of, &x, &bytes) < 0 ? 0 : *x / 2;
 }
 
-/* says how a ref ended, and lets go of it */
+/* says how a ref ended: what, where it was submitted, where it was, its attempts, what failed because of it; and lets go of it */
 static void tell(const char *what, fever_ref ref)
 {
     struct fever_error error;
@@ -73,7 +79,9 @@ int main(void)
 
     /* a failure reaches everything that depends on it */
     fever_ref failed = invert_remote(0);
-    tell("a task that it depends on failed", half_remote(failed));
+    fever_ref half = half_remote(failed), quarter = half_remote(half);
+    tell("a task that it depends on failed", half);
+    tell("and so on outwards", quarter);
     must(fever_release(failed));
 
     /* a crash that a retry cures is not an error */

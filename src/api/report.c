@@ -12,6 +12,7 @@
 #include "base/words.h"
 #include "core/failure.h"
 #include "plat/backtrace.h"
+#include "plat/module.h"
 #include "plat/symbol.h"
 
 #define INLINED   8u  /* functions inlined into one another at one address */
@@ -174,34 +175,28 @@ static void print_address(FILE *stream, const struct fever_error *e, unsigned i)
 static bool print_frame(FILE *stream, const struct fever_error *e, unsigned i, unsigned times) {
     struct fv_symbol s[INLINED];
     unsigned         n = find(e->frame[i], s, INLINED);
-    if (n == 0) {
-        fprintf(stream, "    ");
-        print_address(stream, e, i);
-        fprintf(stream, "\n");
-    }
-    for (unsigned k = 0; k < n; k++) {
-        char name[80];
-        if (fv_function_is_caller(s[k].function) && (k != 0 || i != 0))
+    char             name[80];
+    for (unsigned k = 0; k < FV_MAX(n, 1u); k++) {
+        if (n != 0 && fv_function_is_caller(s[k].function) && (k != 0 || i != 0))
             return false;
-        fprintf(stream, "    %s", fv_function_text(s[k].function, name, sizeof name));
-        if (s[k].file[0] != '\0' && s[k].line != 0) {
-            fprintf(stream, " at %s:%d", s[k].file, s[k].line);
+        fprintf(stream, "%s", i == 0 && k == 0 ? "  it was in " : "    called by ");
+        if (n != 0)
+            fprintf(stream, "%s ", fv_function_text(s[k].function, name, sizeof name));
+        if (n != 0 && s[k].file[0] != '\0' && s[k].line != 0) {
+            fprintf(stream, "at %s:%d", s[k].file, s[k].line);
         } else {
-            fprintf(stream, " in ");
+            fprintf(stream, "%s", n != 0 ? "in " : "");
             print_address(stream, e, i);
         }
         fprintf(stream, "\n");
     }
     if (times > 1)
-        fprintf(stream, "    ... the same %u times more\n", times - 1);
+        fprintf(stream, "    ... and by itself, %u times more\n", times - 1);
     return true;
 }
 
 static void print_frames(FILE *stream, const struct fever_error *e) {
     unsigned n = FV_MIN(e->n_frames, (unsigned)FEVER_ERROR_FRAMES);
-    if (n == 0)
-        return;
-    fprintf(stream, "  it was in\n");
     for (unsigned i = 0, times; i < n; i += times) {
         times = 1;
         while (i + times < n && e->frame[i + times] == e->frame[i]) /* recursion */
@@ -210,7 +205,7 @@ static void print_frames(FILE *stream, const struct fever_error *e) {
             return;
     }
     if (n == FEVER_ERROR_FRAMES)
-        fprintf(stream, "    ... and further out; %u calls are kept\n", n);
+        fprintf(stream, "    ... and so on: %u calls are kept\n", n);
 }
 
 static void print_attempt(FILE *stream, const struct fever_attempt *a, const struct fever_attempt *last) {
@@ -252,10 +247,14 @@ void fever_error_print(FILE *stream, const struct fever_error *e) {
         struct place p = place_of(e->site);
         fprintf(stream, "  submitted at %s:%d%s%s\n", e->site_file, e->site_line, p.function[0] != '\0' ? ", in " : "", p.function);
     }
+    char     name[40];
+    uint64_t base;
+    if (e->site != 0 && e->site_file[0] == '\0' && fv_module_find(e->site, &base, name, sizeof name))
+        fprintf(stream, "  submitted at %s+%#llx\n", name, (unsigned long long)(e->site - base));
     print_frames(stream, e);
     unsigned n = FV_MIN(e->n_attempts, (unsigned)FEVER_ERROR_ATTEMPTS);
     if (n > 1) {
-        fprintf(stream, "  attempts\n");
+        fprintf(stream, "  its attempts\n");
         for (unsigned i = 0; i < n; i++)
             print_attempt(stream, &e->attempts[i], &e->attempts[n - 1]);
     }
@@ -273,6 +272,10 @@ int fever_fail(int app_code, const char *format, ...) {
     vsnprintf(self->fail_text, sizeof self->fail_text, format == NULL ? "unspecified" : format, ap);
     va_end(ap);
     self->n_fail_frames = fv_backtrace_here(self->fail_frame, FV_FRAMES);
+    if (self->n_fail_frames == 0) { /* there is no unwinder */
+        self->fail_frame[0] = FV_SITE();
+        self->n_fail_frames = 1;
+    }
     self->app_code = app_code;
     self->fail_code = FEVER_EAPP;
     self->failed = true;

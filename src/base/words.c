@@ -49,6 +49,8 @@ const char *fv_attempt_text(const struct fever_attempt *a, char *buf, size_t byt
     char what[96], word[32], where[40] = "";
     if (a->code == FEVER_ETASKTIMEOUT)
         snprintf(what, sizeof what, "was killed, as its time was up");
+    else if (a->code == FEVER_ECANCELED)
+        snprintf(what, sizeof what, "was stopped, as it was cancelled");
     else if (a->code == FEVER_EAPP)
         snprintf(what, sizeof what, "reported error %d", a->detail);
     else if (a->code != FEVER_ECRASHED)
@@ -60,7 +62,7 @@ const char *fv_attempt_text(const struct fever_attempt *a, char *buf, size_t byt
     if (a->fault_address != 0)
         snprintf(where, sizeof where, " at address %#llx", (unsigned long long)a->fault_address);
     if (a->worker >= 0)
-        snprintf(buf, bytes, "worker %d (pid %d) %s%s%s", a->worker, a->worker_pid, what, where, a->charged ? "" : ", in another task: not charged");
+        snprintf(buf, bytes, "worker %d (pid %d) %s%s%s", a->worker, a->worker_pid, what, where, a->charged || a->code == FEVER_ECANCELED ? "" : ", in another task: not charged");
     else
         snprintf(buf, bytes, "the driver (pid %d) %s", a->worker_pid, what);
     return buf;

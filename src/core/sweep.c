@@ -111,9 +111,9 @@ static void set_cause(struct fever_error *e, const struct fv_task *task, const s
                  why->exit_status, attempt);
 }
 
-static void note_attempt(uint64_t id, const struct fv_verdict *why, bool charged, unsigned attempt) {
+static void note_attempt(uint64_t id, const struct fv_verdict *why, int code, bool charged, unsigned attempt) {
     struct fv_attempt a = {.task = id, .when_ns = why->when_ns, .fault_address = why->fault_address, .worker = why->worker,
-                           .pid = (uint32_t)why->pid, .attempt = (uint16_t)attempt, .code = (uint16_t)(charged ? why->code : FEVER_ECRASHED),
+                           .pid = (uint32_t)why->pid, .attempt = (uint16_t)attempt, .code = (uint16_t)code,
                            .signal = (uint16_t)why->signal, .charged = charged, .detail = why->exit_status};
     fv_attempt_note(&a);
 }
@@ -127,6 +127,8 @@ static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, c
         set_cause(&e, task, why, FEVER_ECANCELED, fv_truth_attempt(t) + 1);
         if (cancel & FV_CANCEL_TREE)
             fv_cancel_children(self, fv_ref_make(index, fv_truth_gen(t)), dead, cancel);
+        if (fv_proc(dead)->current != 0)
+            note_attempt(fv_ref_make(index, fv_truth_gen(t)), why, FEVER_ECANCELED, false, e.attempt);
         fv_error_attempts(&e, fv_ref_make(index, fv_truth_gen(t)));
         fv_task_set_failure(self, index, &e);
         fv_task_complete(self, index, FV_FAIL);
@@ -147,7 +149,7 @@ static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, c
     if (charged)
         attempt++;
     if (started)
-        note_attempt(id, why, charged, charged ? attempt : attempt + 1);
+        note_attempt(id, why, charged ? why->code : FEVER_ECRASHED, charged, charged ? attempt : attempt + 1);
     if (fail) {
         struct fever_error e;
         set_cause(&e, task, why, charged ? why->code : FEVER_ECRASHED, attempt);

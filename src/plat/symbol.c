@@ -94,6 +94,15 @@ static void set_caller(struct fv_symbol *out, Dwarf_Die *die, Dwarf_Die *unit) {
     }
 }
 
+/* The compilation unit.  Some compilers (clang) write no table of addresses: then each unit is asked. */
+static Dwarf_Die *unit_of(Dwfl_Module *module, uint64_t address, Dwarf_Addr *bias_out) {
+    Dwarf_Die *unit = dwfl_module_addrdie(module, address, bias_out);
+    if (unit == NULL)
+        while ((unit = dwfl_module_nextcu(module, unit, bias_out)) != NULL && dwarf_haspc(unit, address - *bias_out) != 1)
+            ;
+    return unit;
+}
+
 unsigned fv_symbols_find(struct fv_symbols *s, uint64_t address, struct fv_symbol *out, unsigned room) {
     Dwfl_Module *module = dwfl_addrmodule(s->dwfl, address);
     if (module == NULL && look_at_maps(s)) /* loaded since */
@@ -101,13 +110,15 @@ unsigned fv_symbols_find(struct fv_symbols *s, uint64_t address, struct fv_symbo
     if (module == NULL || room == 0)
         return 0;
     Dwarf_Addr  bias = 0;
-    Dwarf_Die  *unit = dwfl_module_addrdie(module, address, &bias), *scopes = NULL;
-    Dwfl_Line  *line = dwfl_module_getsrc(module, address);
+    Dwarf_Die  *unit = unit_of(module, address, &bias), *scopes = NULL;
+    Dwarf_Line *line = unit != NULL ? dwarf_getsrc_die(unit, address - bias) : NULL;
     const char *name, *path;
     unsigned    n = 0;
     memset(out, 0, room * sizeof *out);
-    if (line != NULL && (path = dwfl_lineinfo(line, NULL, &out[0].line, NULL, NULL, NULL)) != NULL)
-        set_file(&out[0], path, unit != NULL ? folder_of(unit) : dwfl_line_comp_dir(line));
+    if (line != NULL && (path = dwarf_linesrc(line, NULL, NULL)) != NULL) {
+        set_file(&out[0], path, folder_of(unit));
+        dwarf_lineno(line, &out[0].line);
+    }
     int n_scopes = unit != NULL ? dwarf_getscopes(unit, address - bias, &scopes) : 0;
     if (n_scopes > 0) { /* outwards it goes on with where an inlined function is written; asked by its entry, where it was inlined */
         Dwarf_Die innermost = scopes[0];

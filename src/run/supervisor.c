@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@
 #define QUIET_NS       200000000ull /* no deadline for so long: the tick ends */
 #define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
 #define DESCENDANTS_NS 80000000ull  /* how long to hunt for processes that task code left behind */
+#define LAST_WORD_NS   5000000ull   /* a worker whose task's time is up may say where it is, then it is killed */
 #define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
 #define UNREAD_NS      2000000000ull /* how long nobody may read their output then, before the rest is given up */
 #define LAST_WORDS_NS  40000000ull  /* the same when the driver is dead */
@@ -52,6 +54,7 @@ struct child {
     uint32_t         quick_deaths; /* in a row */
     uint64_t         blamed;       /* KILLED: the task that it was killed for */
     int              killed_for;   /* FEVER_ETASKTIMEOUT: its time was up; FEVER_ECANCELED */
+    uint64_t         kill_ns;      /* KILLED: when it gets SIGKILL, if it has not died by then; UINT64_MAX: it got it */
 };
 
 static struct fv_self  sup;
@@ -172,7 +175,13 @@ static void kill_for(uint32_t slot, int code, uint64_t task) {
     child[slot].state = CHILD_KILLED;
     child[slot].killed_for = code;
     child[slot].blamed = task;
-    kill(child[slot].pid, SIGKILL);
+    child[slot].kill_ns = UINT64_MAX;
+    if (code != FEVER_ETASKTIMEOUT) {
+        kill(child[slot].pid, SIGKILL);
+        return;
+    }
+    child[slot].kill_ns = fv_now_ns() + LAST_WORD_NS; /* there is time to say where it was: see run/worker.c */
+    syscall(SYS_tgkill, child[slot].pid, child[slot].pid, SIGXCPU);
 }
 
 static void found_cancelled(uint32_t slot, uint64_t task) { kill_for(slot, FEVER_ECANCELED, task); }
@@ -342,8 +351,12 @@ static void on_tick(void *arg, int fd, uint32_t events) {
         }
     }
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
-        if (child[s].state == CHILD_WAITS_FOR_RESPAWN)
+        if (child[s].state == CHILD_WAITS_FOR_RESPAWN) {
             respawn(s);
+        } else if (child[s].state == CHILD_KILLED && now >= child[s].kill_ns) {
+            child[s].kill_ns = UINT64_MAX;
+            kill(child[s].pid, SIGKILL);
+        }
     if (spares_are_short) {
         spare_tick_ns = FV_MIN(spare_tick_ns * 2, SLOW_TICK_NS);
         find_spares();
@@ -373,9 +386,12 @@ static void arm_tick(void) {
     uint64_t delayed = release_delayed(), turn = fv_dispatch_turn();
     bool slow = fv_sweep_adopted(&sup) || fv_sweep_recounts(&sup) || fv_load_acquire_32(&fv_map.seg->resweep);
     slow |= fv_output_tick();
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots && !slow; s++)
-        slow = child[s].state == CHILD_WAITS_FOR_RESPAWN;
-    uint64_t tick = fv_load_acquire_32(&fv_map.seg->tick_wanted) ? TICK_NS : slow || spares_are_short ? SLOW_TICK_NS : 0;
+    bool     dying = false;
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
+        slow |= child[s].state == CHILD_WAITS_FOR_RESPAWN;
+        dying |= child[s].state == CHILD_KILLED && child[s].kill_ns != UINT64_MAX;
+    }
+    uint64_t tick = dying || fv_load_acquire_32(&fv_map.seg->tick_wanted) ? TICK_NS : slow || spares_are_short ? SLOW_TICK_NS : 0;
     if (spares_are_short)
         tick = FV_MIN(tick, spare_tick_ns);
     if (turn != 0 && (delayed == 0 || turn < delayed))

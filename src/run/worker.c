@@ -384,7 +384,7 @@ void fv_worker_unblock(struct fv_self *self) {
 
 /* ------------------------------------------------------------------------------------------------ start and death */
 
-static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
+static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP, SIGXCPU};
 
 static pid_t own_pid;    /* not that of a child that a body forked: it has no segment */
 static pid_t dying_tid;  /* who leaves word, 0: nobody yet */
@@ -401,7 +401,8 @@ __attribute__((noreturn)) static void die_of(int sig) {
     _exit(128 + sig);
 }
 
-/* Leaves word of what happened and where, then dies of it.  The stack may be in ruins: if the unwinder faults as well, or does not come
+/* Leaves word of what happened and where, then dies of it.  (Of SIGXCPU the supervisor sends when a task's time is up: then it only says
+ * where it is, and goes by SIGKILL, which would come anyway.)  The stack may be in ruins: if the unwinder faults as well, or does not come
  * back in time, we are called once more, and die of the first signal with what is known by then. */
 static void on_fatal(int sig, siginfo_t *info, void *context) {
     struct fv_proc *p = worker_self.proc;
@@ -414,12 +415,15 @@ static void on_fatal(int sig, siginfo_t *info, void *context) {
         for (;;)
             pause(); /* another thread is at it */
     }
-    dying_signal = sig;
+    bool time_is_up = sig == SIGXCPU && info->si_code <= 0 && info->si_pid == getppid();
+    dying_signal = time_is_up ? SIGKILL : sig;
     p->n_frames = 0;
-    p->fault_task = p->current;
-    p->fault_code = (uint32_t)info->si_code;
-    p->fault_address = sig == SIGABRT || sig == SIGTRAP || info->si_code <= 0 ? 0 : (uint64_t)(uintptr_t)info->si_addr;
-    fv_store_release_32(&p->fault_signal, (uint32_t)sig);
+    if (!time_is_up) {
+        p->fault_task = p->current;
+        p->fault_code = (uint32_t)info->si_code;
+        p->fault_address = sig == SIGABRT || sig == SIGTRAP || info->si_code <= 0 ? 0 : (uint64_t)(uintptr_t)info->si_addr;
+        fv_store_release_32(&p->fault_signal, (uint32_t)sig);
+    }
     struct sigaction again = {.sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigfillset(&again.sa_mask);
     sigaction(SIGALRM, &again, NULL);
@@ -436,7 +440,7 @@ static void on_fatal(int sig, siginfo_t *info, void *context) {
     fv_backtrace_interrupted(context, p->frame, &p->n_frames, FV_FRAMES);
     sigfillset(&open);
     sigprocmask(SIG_BLOCK, &open, NULL);
-    die_of(sig);
+    die_of(dying_signal);
 }
 
 static void catch_fatal(void) {
