@@ -12,8 +12,8 @@ RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/ev
                src/run/execute.c src/run/logger.c src/run/output.c src/run/supervisor.c src/run/tidy.c src/run/warm.c src/run/worker.c
 # tasks that start by a grant
 POLICY_SOURCES = src/policy/dispatch.c
-CORE_SOURCES += src/core/dispatch.c
-RUN_SOURCES  += src/run/cpus.c src/run/dispatch.c src/run/host.c
+CORE_SOURCES += src/core/queued.c
+RUN_SOURCES  += src/run/cpus.c src/run/dispatcher.c src/run/host.c
 API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/part.c src/api/report.c src/api/result.c \
                src/api/stream.c src/api/submit.c
 CORE_SOURCES += src/core/cancel.c

@@ -146,6 +146,9 @@ static void fractions(void)
     for (int i = 0; i < 30; i++)
         rt_nap();
     TAP_IS(page->most, 1, "two whole ones are not to be had beside it");
+    const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+    TAP_OK(d->n_shown == 1 && d->pending[0].n == 1 && d->pending[0].lacks == 0 && d->pending[0].cpu_units == 20000 && d->pending[0].free_units == 15000,
+           "the tools are told so");
     TAP_IS(fever_take(plain_remote(3), &v), 0, "an ordinary task runs beside it");
     atomic_store(&page->gate, 1);
     TAP_IS(fever_take(r, &v), 0, "the half ends");
@@ -292,6 +295,7 @@ static void ends(void)
 
 static void order(void)
 {
+    enum { MANY = 24 }; /* in flight: so many that the worker is never without one, on a busy machine too */
     fever_ref r[40], first;
     int       v = 0, bad = 0;
     static const int priority[8] = {0, 7, -3, 100, 7, -100, 1, 2}, want[8] = {3, 1, 4, 7, 6, 0, 2, 5};
@@ -315,12 +319,12 @@ static void order(void)
     /* a constant stream of higher ones: the low one comes to its turn after a second, as a step of priority is worth that */
     double    begin = rt_now(), took = -1;
     int       n = 0;
-    for (; n < 4; n++)
+    for (; n < MANY; n++)
         r[n] = spin_ms_with(FEVER_WITH(.priority = 2), 3);
     fever_ref low = note_with(FEVER_WITH(.priority = 1), 63);
     while (rt_now() - begin < 4 * RT_LONG && took < 0) {
-        fever_take(r[n % 4], &v);
-        r[n % 4] = spin_ms_with(FEVER_WITH(.priority = 2), 3);
+        fever_take(r[n % MANY], &v);
+        r[n % MANY] = spin_ms_with(FEVER_WITH(.priority = 2), 3);
         n++;
         if (fever_wait_one(low, 0) == 0)
             took = rt_now() - begin;
@@ -332,16 +336,36 @@ static void order(void)
 
     fever_ref ordinary = plain_remote(1);
     for (took = -1, begin = rt_now(); rt_now() - begin < 4 * RT_LONG && took < 0; n++) {
-        fever_take(r[n % 4], &v);
-        r[n % 4] = spin_ms_with(FEVER_WITH(.priority = 2), 3);
+        fever_take(r[n % MANY], &v);
+        r[n % MANY] = spin_ms_with(FEVER_WITH(.priority = 2), 3);
         if (fever_wait_one(ordinary, 0) == 0)
             took = rt_now() - begin;
     }
     TAP_OK(took >= 0, "nor is an ordinary one");
     tap_diag("it waited for %.3f s", took);
     fever_take(ordinary, &v);
-    for (int i = 0; i < 4; i++)
-        fever_take(r[(n + i) % 4], &v);
+    for (int i = 0; i < MANY; i++)
+        fever_take(r[(n + i) % MANY], &v);
+    at_rest();
+
+    /* below zero: behind ordinary ones, for a second a step */
+    for (n = 0; n < MANY; n++)
+        r[n] = spin_ms_remote(3);
+    low = note_with(FEVER_WITH(.priority = -1), 63);
+    for (took = -1, begin = rt_now(); rt_now() - begin < 4 * RT_LONG && took < 0; n++) {
+        fever_take(r[n % MANY], &v);
+        r[n % MANY] = spin_ms_remote(3);
+        if (fever_wait_one(low, 0) == 0)
+            took = rt_now() - begin;
+    }
+    TAP_OK(took >= 0, "one of priority -1 is not starved by ordinary ones");
+    TAP_OK(took > 0.9, "but they go first for a second");
+    tap_diag("it waited for %.3f s", took);
+    fever_take(low, &v);
+    for (int i = 0; i < MANY; i++)
+        fever_take(r[(n + i) % MANY], &v);
+    begin = rt_now();
+    TAP_OK(fever_take(note_with(FEVER_WITH(.priority = -100), 62), &v) == 0 && rt_now() - begin < RT_LONG, "when nothing else is there it runs at once");
     at_rest();
     rt_shutdown();
 

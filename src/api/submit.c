@@ -10,7 +10,7 @@
 
 #include "api/api.h"
 #include "base/log.h"
-#include "core/dispatch.h"
+#include "core/queued.h"
 #include "core/options.h"
 #include "run/fast.h"
 

@@ -70,7 +70,7 @@ void cli_print_resources(const json_t *status) {
         printf("%s%.6g/%.6g %s", separator, json_real_value(json_object_get(r, "used")), json_real_value(json_object_get(r, "total")), name);
         separator = ", ";
     }
-    printf(" taken by %lld tasks that asked\n", (long long)json_integer_value(json_object_get(status, "granted")));
+    printf(" in use by %lld granted tasks\n", (long long)json_integer_value(json_object_get(status, "granted")));
     json_array_foreach(json_object_get(status, "demands"), i, w)
         printf("  demand     %lld tasks of %s each, for %s: %s\n", (long long)json_integer_value(json_object_get(w, "tasks")),
                json_string_value(json_object_get(w, "each")), cli_seconds(json_real_value(json_object_get(w, "waiting_s")), a, sizeof a),

@@ -9,7 +9,7 @@
 #include "core/cancel.h"
 #include "core/failure.h"
 #include "core/group.h"
-#include "core/dispatch.h"
+#include "core/queued.h"
 #include "core/options.h"
 #include "core/stream.h"
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* policy/dispatch.h: which task that asks for something special may start now.
  *
  * Pure: a view of the pending demands and of what is in use comes in, a decision goes out.  No clock, no atomics, no
- * allocation.  The supervisor (run/dispatch.c) calls it; test/t_policy.c compares it with brute force.
+ * allocation.  The supervisor (run/dispatcher.c) calls it; test/t_policy.c compares it with brute force.
  *
  * Rules:
  *   rank     by priority, then by order of submission; but a step of priority is worth FV_DISPATCH_AGE_NS of waiting: a task of

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/options.h"
 #include "run/runtime.h"
 
 /* Libraries that make threads: the variable by which the user tells how many, and the calls to set and to ask. */
@@ -47,12 +48,22 @@ static int get_threads(struct library *l) {
     return get != NULL ? get() : 0;
 }
 
-static void more_threads(int n) {
+/* In the environment that the task is to have. */
+static bool is_tasks(const struct library *l, const struct fv_task_options_block *b) {
+    const char *e = b == NULL ? NULL : fv_task_options_env(b);
+    size_t      n = strlen(l->variable);
+    for (uint32_t i = 0; b != NULL && i < b->n_env; i++, e += strlen(e) + 1)
+        if (strncmp(e, l->variable, n) == 0 && e[n] == '=')
+            return true;
+    return false;
+}
+
+static void more_threads(int n, const struct fv_task_options_block *b) {
     char text[16];
     snprintf(text, sizeof text, "%d", n);
     for (size_t i = 0; i < FV_COUNT_OF(library); i++) {
         struct library *l = &library[i];
-        l->was_set = !l->is_users && setenv(l->variable, text, 1) == 0;
+        l->was_set = !l->is_users && !is_tasks(l, b) && setenv(l->variable, text, 1) == 0;
         if (l->was_set) {
             l->before = get_threads(l);
             set_threads(l, n);
@@ -69,7 +80,7 @@ static void threads_as_before(void) {
         }
 }
 
-void fv_cpus_take(struct fv_self *self) {
+void fv_cpus_take(struct fv_self *self, uint32_t index) {
     const struct fv_topo *topo = &fv_rt.topo;
     static int            cpus[FV_TOPO_CPUS];
     int                   cpu = self->proc->grant_cpu, n = 0, lent = 0;
@@ -82,7 +93,7 @@ void fv_cpus_take(struct fv_self *self) {
                     cpus[n++] = c;
             }
         if (lent > 1)
-            more_threads(lent);
+            more_threads(lent, fv_task_options_of(index));
         if (n == 0 || (n == 1 && cpus[0] == self->proc->cpu)) {
             fv_cpus_home(self);
             return;

@@ -9,8 +9,8 @@
 
 /* At the worker's start: notes what the user has set himself. */
 void fv_cpus_open(void);
-/* For the task that was just granted to self: moves or widens the process as the grant says. */
-void fv_cpus_take(struct fv_self *self);
+/* Before the task of that slot, which was granted to self: moves or widens the process as the grant says. */
+void fv_cpus_take(struct fv_self *self, uint32_t index);
 /* After it: k CPUs become one again, threads too. */
 void fv_cpus_give_back(struct fv_self *self);
 /* Back to the worker's own CPU. */

@@ -6,7 +6,7 @@
  * A worker that is kept here for long runs an ordinary task now and then, so that these do not starve.
  */
 #include "base/clock.h"
-#include "core/dispatch.h"
+#include "core/queued.h"
 #include "core/task.h"
 #include "run/cpus.h"
 #include "run/runtime.h"
@@ -25,13 +25,14 @@ void fv_host_run(struct fv_self *self) {
     /* ORDER grant (acquire): the grant before grant_cpu and lent_to.  Pairs with grant (release) in issue_to(). */
     uint64_t ref = fv_fas_64(&p->grant, 0);
     uint32_t index = fv_ref_index(ref);
-    fv_cpus_take(self);
     self->granted = ref;
     bool claimed = fv_task_claim(self, index);
     self->granted = 0;
-    if (claimed)
+    if (claimed) {
+        fv_cpus_take(self, index);
         fv_execute(self, index);
-    fv_cpus_give_back(self);
+        fv_cpus_give_back(self);
+    }
     /* ORDER served (release): all use of what was granted before served.  Pairs with served (acquire) in is_over(). */
     fv_store_release_32(&p->served, p->served + 1);
     if (self->call_supervisor) {

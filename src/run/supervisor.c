@@ -26,7 +26,7 @@
 #include "plat/futex.h"
 #include "plat/process.h"
 #include "run/control.h"
-#include "run/dispatch.h"
+#include "run/dispatcher.h"
 #include "run/event.h"
 #include "run/output.h"
 #include "run/runtime.h"

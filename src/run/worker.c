@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "core/dispatch.h"
+#include "core/queued.h"
 #include "core/task.h"
 #include "plat/backtrace.h"
 #include "plat/process.h"

@@ -148,7 +148,7 @@ _Static_assert(sizeof(struct fv_task) == 64, "one line");
  *   not_before_ns  the RUN owner or the supervisor, before DELAYED: when it may go on (core/delay.c)
  *   spared       the supervisor: gen 32 | number 32: attempts that the memory monitor ended; good only if gen is the truth word's
  *   queued_ns    the home while FREE; good only with X_OPTIONS: when it was submitted, if it waits for a grant of the dispatcher
- *                (core/dispatch.c); 0: it is an ordinary task
+ *                (core/queued.c); 0: it is an ordinary task
  *   stream       the home while FREE; good only with X_OPTIONS: offset of the slot's struct fv_stream, 0: none
  */
 struct fv_task_cold {
@@ -504,7 +504,7 @@ struct fv_segment {
     uint32_t output_progress;           /* supervisor, at the end: changes while output of workers is still being written */
     uint32_t output_lost;               /* supervisor, at the end: nobody read it, and it was given up */
     uint32_t cancel_wanted;             /* something that runs is to be cancelled by force: the supervisor looks for it */
-    /* the dispatcher: see core/dispatch.h */
+    /* the dispatcher: see core/queued.h */
     struct fv_dispatch_state dispatch;
     /* hints: which slots sleep for want of work, which spares stand by, which slots are in use */
     uint64_t idle_groups FV_ALIGNED(64); /* bit g: word g of idle may be non-zero */

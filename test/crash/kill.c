@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #include "core/delay.h"
-#include "core/dispatch.h"
+#include "core/queued.h"
 #include "test/crash/ops.h"
 #include "test/crash/roles.h"
 #include "test/crash/stepper.h"

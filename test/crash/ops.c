@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "core/dispatch.h"
+#include "core/queued.h"
 #include "test/crash/roles.h"
 #include "test/crash/stepper.h"
 #include "run/runtime.h"

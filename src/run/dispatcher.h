@@ -1,9 +1,9 @@
-/* run/dispatch.h: the dispatcher: grants CPUs and custom resources to the tasks that ask for something special.
+/* run/dispatcher.h: the dispatcher: grants CPUs and custom resources to the tasks that ask for something special.
  *
  * Run by:          the supervisor.
  */
-#ifndef FV_RUN_DISPATCH_H
-#define FV_RUN_DISPATCH_H
+#ifndef FV_RUN_DISPATCHER_H
+#define FV_RUN_DISPATCHER_H
 
 #include "core/self.h"
 

@@ -1,4 +1,4 @@
-/* run/dispatch.c: see dispatch.h.
+/* run/dispatcher.c: see dispatcher.h.
  *
  * Run by the supervisor.  What is pending, granted and to whom stands in its private memory.  Writes the orders of workers and
  * what the tools read.  The policy says what may start; here CPUs are found for it and processes:
@@ -11,14 +11,14 @@
  * What is available is always the total less the demands of the grants that are out: a grant ends when its host says so, or dies.
  * A task that blocks gives its CPUs back for good; it keeps its custom resources.
  */
-#include "run/dispatch.h"
+#include "run/dispatcher.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "core/dispatch.h"
+#include "core/queued.h"
 #include "core/task.h"
 #include "policy/dispatch.h"
 #include "run/runtime.h"
@@ -41,13 +41,14 @@ struct grant { /* by host */
     uint64_t         ref; /* 0: none */
     struct fv_demand demand; /* no CPUs any more when it has blocked */
     uint32_t         served; /* of the host, before */
-    int              cpu;    /* guest: beside whom */
+    uint32_t         beside; /* a fraction: the place that it shares */
 };
 struct place { /* by worker slot */
     enum { IS_FREE, IS_WHOLE, IS_PART } use;
     uint32_t owner;    /* WHOLE: the host */
     uint32_t executor; /* of this turn; 0: nobody works there */
     bool     is_ready; /* of this turn: to be had */
+    uint32_t n_here;   /* PART: tasks that share it */
 };
 
 static struct fv_self        *sup;
@@ -186,8 +187,11 @@ static void arrive(void *arg, uint32_t index) {
 
 /* ------------------------------------------------------------------------------------------------ grants */
 
-static void leave_places(uint32_t host) {
-    for (uint32_t p = 1; p <= n_workers; p++)
+static void leave_places(uint32_t host, struct grant *g) {
+    if (g->beside != 0)
+        places[g->beside].n_here--;
+    g->beside = 0;
+    for (uint32_t p = 1; p <= n_workers && g->demand.units[FV_DEMAND_CPU] >= FV_DISPATCH_UNIT; p++)
         if (places[p].use == IS_WHOLE && places[p].owner == host) {
             places[p].use = IS_FREE;
             fv_store_relaxed_32(&fv_proc(p)->lent_to, 0);
@@ -197,7 +201,7 @@ static void leave_places(uint32_t host) {
 static void end_grant(uint32_t host) {
     struct grant *g = &grants[host];
     uint32_t      index = fv_ref_index(g->ref), gen = fv_ref_gen(g->ref);
-    leave_places(host);
+    leave_places(host, g);
     fv_dispatch_give(&view, &g->demand);
     g->ref = 0;
     n_granted--;
@@ -221,8 +225,8 @@ static void look_at_grants(void) {
             struct fv_demand cpus = {{0}};
             cpus.units[FV_DEMAND_CPU] = g->demand.units[FV_DEMAND_CPU];
             fv_dispatch_give(&view, &cpus);
+            leave_places(s, g);
             g->demand.units[FV_DEMAND_CPU] = 0;
-            leave_places(s);
         }
     }
 }
@@ -237,13 +241,15 @@ void fv_dispatch_died(uint32_t slot) {
     }
 }
 
-static void issue_to(uint32_t host, struct shape *s, const struct fv_demand *demand, int cpu) {
+/* beside: a fraction's place, 0: none. */
+static void issue_to(uint32_t host, struct shape *s, const struct fv_demand *demand, int cpu, uint32_t beside) {
     struct fv_proc *p = fv_proc(host);
     struct grant   *g = &grants[host];
     g->ref = fv_ref_make(s->heap[0].index, s->heap[0].gen);
     g->demand = *demand;
     g->served = fv_load_acquire_32(&p->served);
-    g->cpu = cpu;
+    g->beside = beside;
+    places[beside].n_here += beside != 0;
     n_granted++;
     fv_dispatch_take(&view, demand);
     pop(s);
@@ -313,21 +319,11 @@ static uint32_t find_guest(void) {
     return s;
 }
 
-/* The CPU of fractions with the fewest tasks on it. */
-static int cpu_for_guest(void) {
-    uint32_t least = UINT32_MAX;
-    int      best = FV_GRANT_ANY;
-    for (uint32_t p = 1; p <= n_workers; p++) {
-        if (places[p].use != IS_PART)
-            continue;
-        int      cpu = fv_proc_cpu(fv_proc(p));
-        uint32_t n = places[p].executor != 0 && grants[places[p].executor].ref != 0;
-        for (uint32_t s = n_workers + 1; s <= n_slots; s++)
-            n += grants[s].ref != 0 && grants[s].cpu == cpu;
-        if (n < least)
-            least = n, best = cpu;
-    }
-    return best < 0 ? FV_GRANT_ANY : best;
+/* A fraction runs in that host, at that place. */
+static void issue_at(uint32_t host, struct shape *s, uint32_t p) {
+    int cpu = fv_proc_cpu(fv_proc(p));
+    places[p].use = IS_PART;
+    issue_to(host, s, &s->demand, cpu < 0 ? FV_GRANT_ANY : cpu, p);
 }
 
 /* k whole CPUs: all of them are ready. */
@@ -346,32 +342,30 @@ static bool issue_whole(struct shape *s, const struct fv_demand *demand, uint32_
                 fv_store_relaxed_32(&fv_proc(p)->lent_to, host + 1);
                 k--;
             }
-    issue_to(host, s, demand, FV_GRANT_LENT);
+    issue_to(host, s, demand, FV_GRANT_LENT, 0);
     return true;
 }
 
-/* A fraction: the CPU for it is there. */
+/* A fraction: the CPU for it is there.  In an executor that has nothing to do; else in a guest, where the fewest are. */
 static bool issue_part(struct shape *s, bool one_more) {
-    for (uint32_t p = 1; p <= n_workers; p++)
+    uint32_t fresh = 0, least = 0, guest;
+    for (uint32_t p = 1; p <= n_workers; p++) {
         if (places[p].use == IS_PART && places[p].executor != 0 && stands(places[p].executor)) {
-            issue_to(places[p].executor, s, &s->demand, fv_proc_cpu(fv_proc(p)) < 0 ? FV_GRANT_ANY : fv_proc_cpu(fv_proc(p)));
+            issue_at(places[p].executor, s, p);
             return true;
         }
-    for (uint32_t p = 1; p <= n_workers && one_more; p++)
-        if (places[p].use == IS_FREE && places[p].is_ready && places[p].executor != 0) {
-            places[p].use = IS_PART;
-            issue_to(places[p].executor, s, &s->demand, fv_proc_cpu(fv_proc(p)) < 0 ? FV_GRANT_ANY : fv_proc_cpu(fv_proc(p)));
-            return true;
-        }
-    uint32_t guest = find_guest();
-    if (guest == 0)
+        if (places[p].use == IS_PART && (least == 0 || places[p].n_here < places[least].n_here))
+            least = p;
+        if (places[p].use == IS_FREE && places[p].is_ready && (fresh == 0 || places[fresh].executor == 0))
+            fresh = p;
+    }
+    if (one_more && fresh != 0 && places[fresh].executor != 0) {
+        issue_at(places[fresh].executor, s, fresh);
+        return true;
+    }
+    if ((guest = find_guest()) == 0)
         return false;
-    for (uint32_t p = 1; p <= n_workers && one_more; p++)
-        if (places[p].use == IS_FREE && places[p].is_ready) {
-            places[p].use = IS_PART;
-            one_more = false;
-        }
-    issue_to(guest, s, &s->demand, cpu_for_guest());
+    issue_at(guest, s, one_more && fresh != 0 ? fresh : least);
     return true;
 }
 
@@ -453,7 +447,7 @@ static void grant_all(uint64_t now, struct want *want) {
             } else {
                 uint32_t guest = find_guest();
                 if (guest != 0) {
-                    issue_to(guest, s, &d, FV_GRANT_ANY);
+                    issue_to(guest, s, &d, FV_GRANT_ANY, 0);
                     done = true;
                 } else { /* no process is left: in a worker, as if it asked for a CPU */
                     d.units[FV_DEMAND_CPU] = FV_DISPATCH_UNIT;
@@ -496,24 +490,23 @@ static bool ask_all(const struct want *want) {
     memset(wanted, 0, (n_slots + 1) * sizeof *wanted);
     for (uint32_t s = 1; s <= n_slots; s++)
         wanted[s] = grants[s].ref != 0;
-    uint32_t more = want->places + want->idle_places, times = more > n_ready() ? ask_times : 1;
-    for (int round = 0; round < 4; round++) {
-        for (uint32_t p = 1; p <= n_workers; p++) {
+    uint32_t more = want->places + want->idle_places, times = more > n_ready() ? ask_times : 1, n = 0;
+    for (uint32_t p = 1; p <= n_workers; p++)
+        if (places[p].executor != 0 && places[p].use != IS_FREE)
+            wanted[places[p].executor] = true;
+    enum { READY, ASKED, IDLE, ANY };
+    for (int round = READY; round <= ANY; round++) {
+        uint32_t room = round == READY ? more : round == ANY ? want->places * times : more * times;
+        for (uint32_t p = 1; p <= n_workers && n < room; p++) {
             uint32_t e = places[p].executor;
-            if (e == 0)
+            if (e == 0 || places[p].use != IS_FREE || wanted[e])
                 continue;
-            if (places[p].use != IS_FREE) {
+            if (round == READY   ? places[p].is_ready
+                : round == ASKED ? fv_load_relaxed_32(&fv_proc(e)->asked) != 0
+                : round == IDLE  ? fv_bit_test(fv_map.seg->idle, e)
+                                 : true) {
                 wanted[e] = true;
-                continue;
-            }
-            bool at_once = places[p].is_ready, asked = fv_load_relaxed_32(&fv_proc(e)->asked) != 0, idle = fv_bit_test(fv_map.seg->idle, e);
-            bool in_turn = round == 0 ? at_once : round == 1 ? asked : round == 2 ? idle : true;
-            uint32_t room = round == 0 ? more : round < 3 ? more * times : want->places * times;
-            if (in_turn && !wanted[e]) {
-                uint32_t n = 0;
-                for (uint32_t q = 1; q <= n_workers; q++)
-                    n += places[q].use == IS_FREE && places[q].executor != 0 && wanted[places[q].executor];
-                wanted[e] = n < room;
+                n++;
             }
         }
     }
@@ -576,7 +569,7 @@ uint64_t fv_dispatch_turn(void) {
 
 bool fv_dispatch_sleep(void) {
     struct fv_dispatch_state *d = &fv_map.seg->dispatch;
-    /* ORDER queued (seq_cst), ORDER served (acquire): awake goes off before the last look.  Pairs with both in core/dispatch.c. */
+    /* ORDER queued (seq_cst), ORDER served (acquire): awake goes off before the last look.  Pairs with both in core/queued.c. */
     fv_fas_32(&d->awake, 0);
     if (!fv_dispatch_is_queued_any() && fv_load_acquire_32(&d->told) == 0)
         return true;

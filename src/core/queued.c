@@ -1,10 +1,10 @@
-/* core/dispatch.c: see dispatch.h.
+/* core/queued.c: see queued.h.
  *
  * Run by submitters, by whoever makes such a task READY again, and by the supervisor.  Writes queued bits and, through
  * core/task.c, truth words.  Dies here: a task without its bit is READY without a hint, and the sweep makes one.
- * Deliberately not here: who is granted what (policy/dispatch.c, run/dispatch.c).
+ * Deliberately not here: who is granted what (policy/dispatch.c, run/dispatcher.c).
  */
-#include "core/dispatch.h"
+#include "core/queued.h"
 
 #include <stdio.h>
 #include <string.h>

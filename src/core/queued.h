@@ -1,10 +1,10 @@
-/* core/dispatch.h: tasks that start by a grant: how the supervisor learns of them.
+/* core/queued.h: tasks that start by a grant: how the supervisor learns of them.
  *
  * Such a task asks for something special: another number of CPUs than one, custom resources, a priority.  It is READY like any
- * other, but its hint is its queued bit, which the supervisor collects; run/dispatch.c grants, run/host.c runs what was granted.
+ * other, but its hint is its queued bit, which the supervisor collects; run/dispatcher.c grants, run/host.c runs what was granted.
  */
-#ifndef FV_CORE_DISPATCH_H
-#define FV_CORE_DISPATCH_H
+#ifndef FV_CORE_QUEUED_H
+#define FV_CORE_QUEUED_H
 
 #include "core/options.h"
 #include "core/self.h"
