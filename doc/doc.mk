@@ -35,6 +35,9 @@ doc_examples_cancel_LDADD   = libfever.la
 doc_examples_cancel_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 doc_examples_parts_LDADD   = libfever.la
 doc_examples_parts_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+EXAMPLES += doc/examples/resources
+doc_examples_resources_LDADD   = libfever.la
+doc_examples_resources_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 
 noinst_PROGRAMS += $(EXAMPLES)
 

@@ -267,6 +267,19 @@ static void ends(void)
     atomic_store(&page->gate, 1);
     TAP_OK(fever_take(r, &v) == 0, "all workers are killed under it: it is repeated");
 
+    /* cancel */
+    reset();
+    r = hold_with(FEVER_WITH(.resources = gpu, .n_resources = 1), 1);
+    TAP_OK(rt_until(&page->in, 1), "one holds the resource");
+    fever_ref w = pass_with(FEVER_WITH(.resources = gpu, .n_resources = 1), 2);
+    TAP_IS(fever_cancel(w, 0), 1, "one that waits for it is cancelled");
+    TAP_IS(fever_take(w, &v), -FEVER_ECANCELED, "and fails");
+    fever_release(w);
+    TAP_IS(fever_cancel(r, FEVER_CANCEL_FORCE), 1, "the holder is cancelled by force");
+    TAP_IS(fever_take(r, &v), -FEVER_ECANCELED, "and fails");
+    fever_release(r);
+    at_rest();
+
     /* dependencies */
     reset();
     fever_ref d = hold_remote(1), e = add_one_with(FEVER_WITH(.resources = gpu, .n_resources = 1), d);

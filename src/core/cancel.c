@@ -22,6 +22,7 @@
 #include "core/cancel.h"
 
 #include "core/failure.h"
+#include "core/queued.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,8 @@ static int cancel_one(struct fv_self *self, uint64_t id, unsigned how, uint32_t 
     while (!is_over(t = fv_load_acquire_64(&task->truth), gen) && fv_truth_state(t) != FV_RUN) {
         fv_store_release_64(&self->proc->cancelling, id);
         bool mine = fv_cas_64(&task->truth, t, fv_truth_with(t, self->slot, FV_RUN));
+        if (mine && fv_task_is_queued(index))
+            fv_dispatch_queue(self, index); /* the supervisor is to forget it */
         if (mine)
             fv_cancel_end(self, index, is_task ? "cancelled before it started" : "the promise was cancelled");
         fv_store_release_64(&self->proc->cancelling, 0);
