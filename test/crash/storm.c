@@ -118,6 +118,19 @@ FEVER_TASK(long, add_all, (struct wide, w)) {
     return s;
 }
 
+FEVER_STREAM(struct block, blocks, (long, n)) {
+    for (long i = 0; i < n; i++) {
+        spin_a_little_local(i);
+        blocks_yield(fill_local(i * 10));
+    }
+}
+FEVER_TASK_BYTES(as_many, (long, n)) {
+    long *at = fever_result(2 * (size_t)n * sizeof *at);
+    for (long i = 0; at != NULL && i < n; i++)
+        at[i] = i + 5;
+    fever_result((size_t)n * sizeof *at);
+}
+
 /* ------------------------------------------------------------------------------------------------ the storm */
 
 static void *killer(void *arg) {
@@ -267,8 +280,29 @@ static void round_of_work(fever_ref table) {
     fever_ref f = fib_with(MANY, 14), par = parent_with(MANY, 5), ref = gives_a_ref_with(MANY, 21), obj = gives_an_object_with(MANY, 100);
     for (long i = 0; i < 8; i++)
         big[i] = fill_with(MANY, i * 100);
+    fever_ref stream = blocks_with(FEVER_WITH(.max_retries = 250, .stream_items = 5), 40), abandoned = blocks_with(FEVER_WITH(.max_retries = 250, .stream_items = 5), 40);
+    fever_ref parts[4], of_big = FEVER_PART(big[6], struct block, word[59]), whole = as_many_with(MANY, 4000);
+    check("parts", fever_parts(whole, 4, parts), 0, 0);
     fever_ref last = first_and_last_with(MANY, big[7]), wide = add_all_with(MANY, (struct wide){{1, 2, 3, 4, 5, 6, 7, 8, 9}});
 
+    for (long i = 0; i < 40; i++) {
+        struct block b = {{0}};
+        int          rc = blocks_next(stream, &b, FEVER_FOREVER);
+        check("item", rc, b.word[0] + b.word[59], 20 * i + 59);
+        if (i < 3)
+            blocks_next(abandoned, &b, FEVER_FOREVER);
+    }
+    fever_release(abandoned);
+    check("the end", fever_stream_next(stream, &stream, FEVER_FOREVER) + FEVER_EEND, 0, 0);
+    fever_release(stream);
+    for (long i = 0; i < 4; i++) {
+        const long *x = NULL;
+        int         rc = fever_view(parts[i], &x, NULL);
+        check("equal part", rc, rc == 0 ? x[999] : 0, 1000 * i + 1004);
+        fever_release(parts[i]);
+    }
+    fever_release(whole);
+    CHECK_TAKE("part", of_big, 659);
     for (long i = 0; i < 32; i++) {
         long a = i % 8 == 0 ? i + 1 : 2 * i, b = (i + 1) % 8 == 0 ? i + 2 : 2 * (i + 1);
         CHECK_TAKE("sum of two", one[i], a + b);
@@ -346,7 +380,7 @@ int main(int argc, char **argv) {
     }
     atomic_store(&calm, true);
     pthread_join(k, NULL);
-    TAP_IS(wrong, 0, "%ld kills and %ld stops in %d rounds of 400 tasks, %ld of them cancelled, %.1f s: every result is right", (long)n_kills,
+    TAP_IS(wrong, 0, "%ld kills and %ld stops in %d rounds of 408 tasks, %ld of them cancelled, %.1f s: every result is right", (long)n_kills,
            (long)n_stops, atomic_load(&round_n), n_cancelled, rt_now() - begin);
     fever_release(table);
     /* rest: the last dead must be swept, what they had held is let go */
