@@ -76,7 +76,7 @@ FEVER_TASK(int, dies, (int, way))
 #endif
         break;
     case NULL_CALL: call_nothing(); break;
-    case LEAVE:     exit(3);
+    case LEAVE:     _exit(3);
     case KILL_SELF: kill(getpid(), SIGKILL); break;
     case RAISE:     raise(SIGILL); break;
     }
@@ -310,7 +310,7 @@ static const struct {
     [SMASH] = {"a smashed stack", NULL, SIGSEGV, 0, false},
     [LOST] = {"a lost stack", NULL, SIGSEGV, 0, true},
     [NULL_CALL] = {"a call of nothing", "call_nothing", SIGSEGV, 0, false},
-    [LEAVE] = {"exit()", NULL, 0, 3, false},
+    [LEAVE] = {"_exit()", NULL, 0, 3, false},
     [KILL_SELF] = {"SIGKILL", NULL, SIGKILL, 0, false},
     [RAISE] = {"raise()", "dies", SIGILL, 0, false},
 };
