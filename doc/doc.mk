@@ -9,7 +9,8 @@
 EXAMPLE_LINK_FLAGS = $(AM_LDFLAGS) -no-install
 
 EXAMPLES = doc/examples/influenza doc/examples/hello doc/examples/nested doc/examples/objects \
-           doc/examples/cancel doc/examples/errors doc/examples/groups doc/examples/stream doc/examples/parts doc/examples/prints
+           doc/examples/cancel doc/examples/errors doc/examples/groups doc/examples/options doc/examples/stream \
+           doc/examples/parts doc/examples/prints
 
 doc_examples_influenza_SOURCES = doc/examples/influenza.c doc/examples/influenza_plot.c doc/examples/influenza_plot.h \
                                  doc/examples/oldsolver.c doc/examples/oldsolver.h
@@ -25,6 +26,9 @@ doc_examples_errors_LDADD   = libfever.la
 doc_examples_errors_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 doc_examples_groups_LDADD   = libfever.la
 doc_examples_groups_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+
+doc_examples_options_LDADD   = libfever.la
+doc_examples_options_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 
 doc_examples_prints_LDADD   = libfever.la
 doc_examples_prints_LDFLAGS = $(EXAMPLE_LINK_FLAGS)

@@ -131,6 +131,7 @@ struct fever_options {
     int         quiet;          /* FEVER_QUIET        1: no warnings on standard error [0] */
     const char *log_to_driver;  /* FEVER_LOG          output of tasks: "prefix", "plain", "direct" [prefix] */
     const char *resources;      /* FEVER_RESOURCES    custom resources for tasks to take: "gpu=2,disk=1.5"; at most 16 [none] */
+    double      memory_threshold; /* FEVER_MEMORY_THRESHOLD part of the memory in use above which workers are ended; below 0: never [0.95] */
 };
 
 #define FEVER_OPTIONS(...) (&(struct fever_options){.struct_bytes = sizeof(struct fever_options), ##__VA_ARGS__})
@@ -898,6 +899,7 @@ struct fever_context {
     int       cpu;         /* CPU that the worker is pinned to, or -1 */
     bool      cancelled;   /* as fever_cancelled(), but the task may still end as if nothing were */
     uint64_t  seed;        /* differs by task, is the same in every attempt */
+    const char *name;      /* of the task: its own (option name), else its definition's; good until the body ends */
 };
 
 /* fever_context: what a task body may know of itself.
@@ -927,7 +929,7 @@ FEVER_API const struct fever_context *fever_context(void);
  *   Fork     not in a child of a body
  *   Memory   nothing is allocated until the body returns
  *   Cost     as snprintf(3), and a walk up the stack: some microseconds
- *   Source   an exception in a Ray task; it is not retried
+ *   Source   an exception in a Ray task; it is not retried unless retry_on or retry_codes say so
  *   Since    0.1.0 */
 FEVER_API int fever_fail(int app_code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -4,14 +4,15 @@
 BASE_SOURCES = src/base/base.c src/base/error.c src/base/log.c src/base/options.c src/base/resources.c src/base/words.c
 PLAT_SOURCES = src/plat/backtrace.c src/plat/cgroup.c src/plat/futex.c src/plat/limits.c src/plat/machine.c \
                src/plat/module.c src/plat/process.c src/plat/shmfile.c src/plat/symbol.c src/plat/topo.c
+POLICY_SOURCES = src/policy/dispatch.c src/policy/memory.c
 SHM_SOURCES  = src/shm/arena.c src/shm/bell.c src/shm/segment.c
 CORE_SOURCES = src/core/delay.c src/core/group.c src/core/hold.c src/core/options.c src/core/stream.c \
                src/core/sweep.c src/core/task.c src/core/validate.c
 CORE_SOURCES += src/core/attempt.c src/core/failure.c
 RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/event_uring.c \
-               src/run/execute.c src/run/logger.c src/run/output.c src/run/supervisor.c src/run/tidy.c src/run/warm.c src/run/worker.c
+               src/run/execute.c src/run/logger.c src/run/memory.c src/run/output.c src/run/setting.c \
+               src/run/supervisor.c src/run/tidy.c src/run/warm.c src/run/worker.c
 # tasks that start by a grant
-POLICY_SOURCES = src/policy/dispatch.c
 CORE_SOURCES += src/core/queued.c
 RUN_SOURCES  += src/run/cpus.c src/run/dispatcher.c src/run/host.c
 API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/part.c src/api/report.c src/api/result.c \

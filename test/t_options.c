@@ -63,6 +63,55 @@ FEVER_TASK(int, waits_to_die, (int, which))
     return 1;
 }
 
+FEVER_TASK(int, is_called, (int, how))
+{
+    const char *name = fever_context()->name;
+
+    if (how == 1)
+        fever_fail(1, "as it should");
+    else if (how == 2)
+        raise(SIGKILL);
+    return strcmp(name, how == 3 ? "is_called" : "by another name") == 0;
+}
+
+#define UNSET 1000
+
+FEVER_TASK(int, variable, (char, letter))
+{
+    char name[] = "FEVER_T_?";
+
+    name[8] = letter;
+    return getenv(name) == NULL ? UNSET : atoi(getenv(name));
+}
+
+FEVER_TASK(int, spoils_variable)
+{
+    setenv("FEVER_T_A", "77", 1);
+    unsetenv("FEVER_T_B");
+    return 0;
+}
+
+FEVER_TASK(int, dies_with_variable)
+{
+    raise(SIGKILL);
+    return 0;
+}
+
+/* leaves a child behind that nobody waits for */
+FEVER_TASK(int, parent, (int, which))
+{
+    fever_release(waits_to_die_with(FEVER_WITH(.max_calls = 1), which));
+    return getpid();
+}
+
+FEVER_TASK(int, failing_pid, (int, which))
+{
+    atomic_store(&shared->pid[which + begin(which)], getpid());
+    if (atomic_load(&shared->begun[which]) < 3)
+        fever_fail(1, "not yet");
+    return 0;
+}
+
 static int submit(const struct fever_task_options *options)
 {
     struct fever_args_plain args = {1};
@@ -293,6 +342,124 @@ static void test_let_go(void)
     fever_group_close(group);
 }
 
+static void test_name(void)
+{
+    fever_ref ref = is_called_with(FEVER_WITH(.name = "by another name"), 0), other;
+    struct fever_error e;
+
+    TAP_IS(value_of(ref), 1, "fever_context knows the task's name");
+    fever_release(ref);
+    ref = is_called_with(FEVER_WITH(.timeout_s = 100), 3);
+    TAP_IS(value_of(ref), 1, "without one, the definition's");
+    fever_release(ref);
+    ref = is_called_with(FEVER_WITH(.name = "by another name"), 1);
+    TAP_IS(value_of(ref), -FEVER_EAPP, "it fails");
+    e = rt_error(ref);
+    TAP_TEXT(e.task, "by another name", "the error has the task's name");
+    fever_release(ref);
+    ref = is_called_with(FEVER_WITH(.name = "by another name", .max_retries = FEVER_NO_RETRY), 2);
+    TAP_IS(value_of(ref), -FEVER_ECRASHED, "it dies");
+    e = rt_error(ref);
+    TAP_TEXT(e.task, "by another name", "that error, too");
+    other = plain_with(FEVER_WITH(.after = &ref, .n_after = 1, .name = "dependent"), 1);
+    TAP_IS(value_of(other), -FEVER_ECRASHED, "what depends on it fails");
+    e = rt_error(other);
+    TAP_TEXT(e.task, "by another name", "with the name of where it began");
+    fever_release(other);
+    fever_release(ref);
+}
+
+static void test_env(void)
+{
+    static const char *const a[] = {"FEVER_T_A=1", "FEVER_T_B=2", NULL}, *const twice[] = {"FEVER_T_C=1", "FEVER_T_C=2", NULL},
+                             *const equals[] = {"FEVER_T_D=5=6", NULL}, *const empty[] = {"FEVER_T_E=", NULL};
+    struct {
+        char letter;
+        const char *const *env;
+        int with, without;
+    } t[] = {{'A', a, 1, UNSET}, {'B', a, 2, 9}, {'C', twice, 2, UNSET}, {'D', equals, 5, UNSET}, {'E', empty, 0, 8}, {'F', empty, UNSET, UNSET}};
+    fever_ref ref;
+
+    for (unsigned i = 0; i < sizeof t / sizeof t[0]; i++)
+        for (int round = 0; round < 3; round++) {
+            ref = variable_with(round == 1 ? FEVER_WITH(.env = t[i].env) : NULL, t[i].letter);
+            TAP_IS(value_of(ref), round == 1 ? t[i].with : t[i].without, "FEVER_T_%c %s", t[i].letter,
+                   round == 1 ? "is set" : round == 0 ? "before" : "is as it was");
+            fever_release(ref);
+        }
+    ref = spoils_variable_with(FEVER_WITH(.env = a));
+    TAP_IS(value_of(ref), 0, "a body changes its variables");
+    fever_release(ref);
+    ref = variable_remote('A');
+    TAP_IS(value_of(ref), UNSET, "they are put back all the same: one that was not there");
+    fever_release(ref);
+    ref = variable_remote('B');
+    TAP_IS(value_of(ref), 9, "and one that was");
+    fever_release(ref);
+    ref = dies_with_variable_with(FEVER_WITH(.env = a, .max_retries = FEVER_NO_RETRY));
+    TAP_IS(value_of(ref), -FEVER_ECRASHED, "a body dies with its variables");
+    fever_release(ref);
+    ref = variable_remote('A');
+    TAP_IS(value_of(ref), UNSET, "the new process has none of them");
+    fever_release(ref);
+}
+
+static void test_max_calls(void)
+{
+    enum { N = 12 };
+    int pid[N], same = 0, runs = 1;
+    uint64_t deaths = rt_stats().worker_deaths;
+    fever_ref ref;
+
+    for (int i = 0; i < N; i++) {
+        ref = pid_of_worker_with(FEVER_WITH(.max_calls = 1));
+        pid[i] = value_of(ref);
+        fever_release(ref);
+        for (int k = 0; k < i; k++)
+            same += pid[k] == pid[i];
+    }
+    TAP_IS(same, 0, "max_calls 1: a new process for each");
+    for (int i = 0; i < N; i++) {
+        ref = pid_of_worker_with(FEVER_WITH(.max_calls = 3));
+        pid[i] = value_of(ref);
+        fever_release(ref);
+    }
+    for (int i = 0; i < N; i++) {
+        int n = 0;
+        for (int k = 0; k < N; k++)
+            n += pid[k] == pid[i];
+        if (n > runs)
+            runs = n;
+    }
+    TAP_OK(runs <= 3, "max_calls 3: no process runs more than three, here %d", runs);
+
+    fever_ref many[200];
+    for (int i = 0; i < 200; i++)
+        many[i] = i % 10 == 0 ? pid_of_worker_with(FEVER_WITH(.max_calls = 1)) : plain_remote(i);
+    for (int i = 0; i < 200; i++) {
+        if (value_of(many[i]) < 0)
+            TAP_OK(false, "number %d of a mixture", i);
+        fever_release(many[i]);
+    }
+    TAP_OK(true, "among others: what was in the batch of one that left is run");
+
+    atomic_store(&shared->go, 0);
+    ref = parent_with(FEVER_WITH(.max_calls = 1), 50);
+    int who = value_of(ref);
+    TAP_OK(who > 0, "a worker leaves behind a task that nobody waits for");
+    TAP_OK(rt_until(&shared->pid[50], 1), "it is run");
+    TAP_OK(who != atomic_load(&shared->pid[50]), "elsewhere");
+    atomic_store(&shared->go, 1);
+    fever_release(ref);
+
+    ref = failing_pid_with(FEVER_WITH(.max_calls = 1, .retry_on = FEVER_RETRY_ALL), 52);
+    TAP_IS(value_of(ref), 0, "with retries");
+    TAP_OK(atomic_load(&shared->pid[52]) != atomic_load(&shared->pid[53]) && atomic_load(&shared->pid[53]) != atomic_load(&shared->pid[54]) &&
+           atomic_load(&shared->pid[52]) != atomic_load(&shared->pid[54]), "each attempt has a new process");
+    fever_release(ref);
+    TAP_IS(rt_stats().worker_deaths, deaths, "none of these counts as a death");
+}
+
 /* Its worker dies while it waits for its time, and other workers die. */
 static void test_death_in_back_off(void)
 {
@@ -319,6 +486,8 @@ int main(void)
 {
     rt_begin(120);
     shared = rt_shared(sizeof *shared);
+    setenv("FEVER_T_B", "9", 1);
+    setenv("FEVER_T_E", "8", 1);
     rt_init(.workers = 2);
     test_values();
     test_struct_sizes();
@@ -326,6 +495,9 @@ int main(void)
     test_back_off();
     test_let_go();
     test_death_in_back_off();
+    test_name();
+    test_env();
+    test_max_calls();
     rt_balanced(0);
     TAP_IS(rt_validate(), 0, "the books are right");
     rt_shutdown();

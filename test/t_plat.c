@@ -253,6 +253,22 @@ static void test_limits(void)
     drop_root();
 
     new_root();
+    TAP_OK(fv_limits_used_under(root) == 0, "nothing can be read: nothing is used");
+    put_file("/proc/meminfo", "MemTotal:     1000 kB\nMemFree:       10 kB\nMemAvailable:   250 kB\n");
+    TAP_OK(fv_limits_used_under(root) == 0.75, "the machine's memory in use");
+    put_file("/proc/self/cgroup", "0::/a/b\n");
+    put_file("/proc/self/mountinfo", "30 20 0:26 / /cg rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n");
+    put_file("/cg/a/memory.max", "1000000\n");
+    put_file("/cg/a/memory.current", "900000\n");
+    put_file("/cg/a/memory.stat", "anon 1\ninactive_file 100000\n");
+    put_file("/cg/a/b/memory.max", "max\n");
+    put_file("/cg/a/b/memory.current", "800000\n");
+    TAP_OK(fv_limits_used_under(root) == 0.8, "a cgroup that is nearer to its limit, less what it can drop");
+    put_file("/cg/a/b/memory.max", "500000\n");
+    TAP_OK(fv_limits_used_under(root) == 1, "one that is over its limit");
+    drop_root();
+
+    new_root();
     put_file("/proc/self/cgroup", "7:memory:/m\n4:cpu,cpuacct:/c\n0::/\n");
     put_file("/proc/self/mountinfo", "30 20 0:26 / /v1/cpu rw - cgroup cgroup rw,cpu,cpuacct\n31 20 0:27 / /v1/memory rw - cgroup cgroup rw,memory\n");
     put_file("/v1/cpu/cpu.cfs_quota_us", "-1\n");

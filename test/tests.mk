@@ -10,7 +10,7 @@
 # A test called test/sub/name may add test_sub_name_SOURCES and the like, by automake's rules.
 
 C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime test/t_task test/t_nested test/t_group \
-                test/t_object test/t_badinput test/t_weather test/t_inline test/t_options test/t_threads test/t_tsan
+                test/t_object test/t_badinput test/t_weather test/t_inline test/t_idle test/t_memory test/t_options test/t_threads test/t_tsan
 C_TESTS      += test/t_stream test/t_parts
 C_TESTS      += test/t_cancel
 C_TESTS      += test/t_error

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "core/options.h"
 #include "base/log.h"
 #include "base/resources.h"
 #include "plat/futex.h"
@@ -514,6 +515,9 @@ const struct fever_context *fever_context(void) {
     c.node = (int)self->proc->node;
     c.cpu = self->proc->cpu;
     c.cancelled = fv_cancel_asked(index, fv_truth_gen(t)) != 0;
+    c.name = fv_task_own_name(index);
+    if (c.name == NULL)
+        c.name = fv_defs[fv_task(index)->def]->name;
     uint64_t z = c.task.id + 0x9E3779B97F4A7C15ull; /* splitmix64 */
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;

@@ -14,7 +14,7 @@
 #include "base/base.h"
 #include "base/resources.h"
 
-enum kind { KIND_COUNT, KIND_COUNT32, KIND_BYTES, KIND_MICROS, KIND_CHOICE, KIND_TEXT, KIND_SWITCH, KIND_LIST };
+enum kind { KIND_COUNT, KIND_COUNT32, KIND_BYTES, KIND_MICROS, KIND_PART, KIND_CHOICE, KIND_TEXT, KIND_SWITCH, KIND_LIST };
 
 struct option {
     const char *field, *env, *text, *choices, *doc;
@@ -50,6 +50,7 @@ static int set_number(const struct option *o, double value, struct fv_options *o
         *(uint64_t *)(void *)at = (uint64_t)value;
         break;
     case KIND_MICROS:
+    case KIND_PART:
         *(double *)(void *)at = value;
         break;
     case KIND_CHOICE:
@@ -162,6 +163,7 @@ static int set_from_text(const struct option *o, const char *text, struct fv_opt
         parsed = parse_switch(text, &value);
         break;
     case KIND_MICROS:
+    case KIND_PART:
         parsed = parse_micros(text, &value);
         break;
     case KIND_COUNT:
@@ -201,6 +203,7 @@ static int set_from_program(const struct option *o, const struct fever_options *
         value = (double)*(const uint64_t *)(const void *)at;
         break;
     case KIND_MICROS:
+    case KIND_PART:
         value = *(const double *)(const void *)at;
         break;
     }
@@ -209,7 +212,7 @@ static int set_from_program(const struct option *o, const struct fever_options *
     snprintf(shown, shown_bytes, "%.15g", value);
     if (o->kind == KIND_SWITCH && value == -1)
         value = 0;
-    if ((o->kind == KIND_COUNT || o->kind == KIND_MICROS) && value < 0 && o->least == 0)
+    if ((o->kind == KIND_COUNT || o->kind == KIND_MICROS || o->kind == KIND_PART) && value < 0 && o->least == 0)
         value = 0;
     return set_number(o, value, out) == 0 ? 1 : -FEVER_EOPTION;
 }
@@ -352,6 +355,7 @@ const char *fv_option_text(const struct fv_options *options, int index, char *bu
         show_bytes(buf, bytes, *(const uint64_t *)(const void *)at);
         break;
     case KIND_MICROS:
+    case KIND_PART:
         snprintf(buf, bytes, "%.9g", *(const double *)(const void *)at);
         break;
     case KIND_CHOICE:

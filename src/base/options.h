@@ -23,6 +23,7 @@
  * COUNT32  uint32_t    a number
  * BYTES    uint64_t    a number, or one with suffix K, M, G or T (powers of 1024)
  * MICROS   double      microseconds; below 0 in the program: 0
+ * PART     double      a part of a whole, 0 to 1; below 0 in the program: 0
  * CHOICE   char[16]    one of the words in `choices`
  * TEXT     char[48]    any text that fits
  * LIST     char[512]   NAME=NUMBER, separated by commas
@@ -46,12 +47,14 @@
     X(pin,           SWITCH,  "FEVER_PIN",           "1",       0,     1,                   "",                                "pin workers to CPUs") \
     X(quiet,         SWITCH,  "FEVER_QUIET",         "0",       0,     1,                   "",                                "no warnings on standard error") \
     X(log_to_driver, CHOICE,  "FEVER_LOG",           "prefix",  0,     0,                   "prefix plain direct",             "workers' output: by the driver, each line with or without a prefix, or straight from the worker") \
-    X(resources,     LIST,   "FEVER_RESOURCES",     "",        0,     0,                   "none",                            "custom resources for tasks to take, as gpu=2,disk=1.5")
+    X(resources,     LIST,   "FEVER_RESOURCES",     "",        0,     0,                   "none",                            "custom resources for tasks to take, as gpu=2,disk=1.5") \
+    X(memory_threshold, PART, "FEVER_MEMORY_THRESHOLD", "0.95", 0,     1,                   "",                                "part of the memory in use above which workers are ended; 0: none ever is")
 
 #define FV_OPTION_TYPE_COUNT(field)   int field;
 #define FV_OPTION_TYPE_COUNT32(field) uint32_t field;
 #define FV_OPTION_TYPE_BYTES(field)   uint64_t field;
 #define FV_OPTION_TYPE_MICROS(field)  double field;
+#define FV_OPTION_TYPE_PART(field)    double field;
 #define FV_OPTION_TYPE_CHOICE(field)  char field[16];
 #define FV_OPTION_TYPE_TEXT(field)    char field[48];
 #define FV_OPTION_TYPE_SWITCH(field)  int field;

@@ -49,6 +49,8 @@ void cli_usage(FILE *stream);
 /* process.c, task.c: rows of listings; n_all_out counts those that `state` selects, of which at most limit are given */
 json_t *cli_process_row(const struct fv_obs *o, uint32_t p, const struct fv_proc *proc);
 json_t *cli_processes(const struct cli *cli, const struct fv_obs *o, bool workers_only, size_t *n_all_out);
+/* one word a state: "pending", "running" ... */
+const char *cli_state_word(unsigned state);
 json_t *cli_tasks(const struct cli *cli, const struct fv_obs *o, size_t *n_all_out);
 json_t *cli_objects(const struct cli *cli, const struct fv_obs *o, size_t *n_all_out);
 /* detail.c: attempts, and where a failed one was, added to a task's row; those of all rows as text */

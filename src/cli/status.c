@@ -54,10 +54,9 @@ static json_t *notes_of(const struct cli_runtime *r) {
 }
 
 static json_t *by_state(const uint64_t count[FV_N_STATES]) {
-    static const char *const words[FV_N_STATES] = {"free", "pending", "running", "waiting", "done", "failed", "open", "freeing"};
     json_t *o = json_object();
     for (unsigned s = FV_READY; s < FV_N_STATES; s++)
-        json_object_set_new(o, words[s], json_integer((json_int_t)count[s]));
+        json_object_set_new(o, cli_state_word(s), json_integer((json_int_t)count[s]));
     return o;
 }
 

@@ -18,6 +18,8 @@ static const char *const state_words[FV_N_STATES] = {
     [FV_DELAYED] = "delayed",
 };
 
+const char *cli_state_word(unsigned state) { return state < FV_N_STATES ? state_words[state] : "?"; }
+
 static json_t *flags_of(const struct fv_obs_task *t) {
     static const struct {
         unsigned    bit;
@@ -77,6 +79,12 @@ static json_t *task_row(const struct cli *cli, const struct fv_obs *o, const str
     if (t->hot.x & FV_X_OPTIONS) {
         json_object_set_new(row, "timeout_s", t->cold.timeout_ns != 0 ? json_real((double)t->cold.timeout_ns * 1e-9) : json_null());
         json_object_set_new(row, "max_retries", json_integer(t->cold.max_retries));
+        if (t->cold.options != 0) {
+            json_object_set_new(row, "memory_bytes", t->options.memory_bytes != 0 ? json_integer((json_int_t)t->options.memory_bytes) : json_null());
+            json_object_set_new(row, "num_cpus", json_real((double)t->options.cpu_units / FV_CPU_UNITS));
+            json_object_set_new(row, "priority", json_integer(t->options.priority));
+            json_object_set_new(row, "max_calls", json_integer(t->options.max_calls));
+        }
     }
     add_error(row, o, t);
     if (cli->detail)

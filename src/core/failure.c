@@ -3,6 +3,7 @@
  * Run by the supervisor, by workers and by whoever reads an error.  Writes stored errors: before the task is complete its owner,
  * afterwards its home alone, single words (the sites).  Dies here: an error without some of its sites.
  */
+#include "core/options.h"
 #include "core/failure.h"
 
 #include <stdio.h>
@@ -65,7 +66,8 @@ void fv_error_depend(struct fever_error *e, uint32_t index) {
         return; /* a part of a result fails as the whole, under its name */
     struct fever_dependent *d = &e->dependent[FV_MIN(e->n_dependents, FEVER_ERROR_CHAIN - 1u)];
     memset(d, 0, sizeof *d);
-    snprintf(d->task, sizeof d->task, "%s", def->name);
+    const char *own = fv_task_own_name(index);
+    snprintf(d->task, sizeof d->task, "%s", own != NULL ? own : def->name);
     snprintf(d->file, sizeof d->file, "%s", last_part(def->file));
     d->line = def->line;
     d->ref.id = fv_ref_make(index, fv_truth_gen(fv_load_relaxed_64(&task->truth)));

@@ -1,7 +1,7 @@
 /* core/options.c: the options of one task: checked, put into a block, freed.
  *
  * Run by drivers and workers that submit, and by whoever frees a slot.  Writes the block only, before the slot is READY.
- * Deliberately not here: what the options do: scheduling, run/limits.c, core/delay.c.
+ * Deliberately not here: what the options do: run/setting.c, run/memory.c, core/delay.c.
  */
 #include "core/options.h"
 
@@ -114,6 +114,17 @@ bool fv_task_options_fill(struct fv_task_options_block *b, const struct fever_ta
         b->env_bytes += (uint32_t)length;
     }
     return true;
+}
+
+const char *fv_task_own_name(uint32_t index) {
+    const struct fv_task_options_block *b = fv_task(index)->kind == FV_KIND_TASK ? fv_task_options_of(index) : NULL;
+    return b != NULL && b->name[0] != '\0' ? b->name : NULL;
+}
+
+void fv_task_options_name(uint32_t index, struct fever_error *e) {
+    const char *name = fv_task_own_name(index);
+    if (name != NULL)
+        memcpy(e->task, name, sizeof e->task);
 }
 
 void fv_task_options_free(struct fv_self *self, uint32_t index, uint32_t gen) {

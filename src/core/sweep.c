@@ -12,10 +12,12 @@
  *   6. dependents that it had not told, hints that it had taken: found and made anew
  *   7. every bell rings
  */
+#include "base/clock.h"
 #include "core/attempt.h"
 #include "core/cancel.h"
 #include "core/delay.h"
 #include "core/failure.h"
+#include "core/options.h"
 #include "core/stream.h"
 
 #include <stdlib.h>
@@ -29,6 +31,10 @@ static struct adopted *adopted;
 static uint32_t        n_adopted, room_adopted;
 static uint64_t       *recounts; /* refs whose count may be too high by one */
 static uint32_t        n_recounts, room_recounts;
+
+#define SPARED_DELAY_NS      20000000ull   /* before a task that the memory monitor ended begins again, the first time */
+#define SPARED_DELAY_MOST_NS 1000000000ull
+#define SPARED_MOST       8u            /* so often */
 
 #define EACH_SLOT(p, i) \
     for (uint32_t i = (p) << fv_map.shift, end_ = i + fv_load_acquire_32(&fv_proc(p)->slab_limit); i < end_; i++)
@@ -81,8 +87,10 @@ static void free_orphan(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
 }
 
 /* ------------------------------------------------------------------------------------------------ 3. running tasks */
-static void set_cause(struct fever_error *e, const struct fv_task *task, const struct fv_verdict *why, int code, unsigned attempt) {
+static void set_cause(struct fever_error *e, uint32_t index, const struct fv_verdict *why, int code, unsigned attempt) {
+    const struct fv_task *task = fv_task(index);
     fv_error_describe(e, task->kind == FV_KIND_TASK ? task->def : FV_MAX_DEFS, code);
+    fv_task_options_name(index, e);
     e->signal = why->signal;
     e->exit_status = why->exit_status;
     e->fault_address = why->fault_address;
@@ -94,6 +102,13 @@ static void set_cause(struct fever_error *e, const struct fv_task *task, const s
         snprintf(e->text, sizeof e->text, why->code == FEVER_ECANCELED ? "cancelled by force: worker %d (pid %d) was killed (attempt %u)"
                                                                        : "cancelled, and worker %d (pid %d), which had it, died (attempt %u)",
                  why->worker, why->pid, attempt);
+    else if (code == FEVER_EMEMORY && why->pressed)
+        snprintf(e->text, sizeof e->text, "memory is short (%llu.%llu %% in use, at most %llu.%llu %% may be): it was ended for that %u times",
+                 (unsigned long long)why->used / 10, (unsigned long long)why->used % 10, (unsigned long long)why->limit / 10,
+                 (unsigned long long)why->limit % 10, SPARED_MOST + 1);
+    else if (code == FEVER_EMEMORY)
+        snprintf(e->text, sizeof e->text, "used %.1f MiB of private memory, its limit is %.1f MiB, and was killed (attempt %u)",
+                 (double)why->used / 1048576, (double)why->limit / 1048576, attempt);
     else if (code == FEVER_ETASKTIMEOUT)
         snprintf(e->text, sizeof e->text, "ran longer than its timeout and was killed (attempt %u)", attempt);
     else if (why->program[0] != '\0')
@@ -118,13 +133,20 @@ static void note_attempt(uint64_t id, const struct fv_verdict *why, int code, bo
     fv_attempt_note(&a);
 }
 
+/* One more attempt that the memory monitor ended: how many these are. */
+static unsigned count_spared(uint32_t index, uint32_t gen) {
+    uint64_t *spared = &fv_cold(index)->spared;
+    *spared = *spared >> 32 == gen ? *spared + 1 : (uint64_t)gen << 32 | 1;
+    return (unsigned)(*spared & 0xFFFFFFFF);
+}
+
 static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, const struct fv_verdict *why, uint64_t blamed) {
     struct fv_task *task = fv_task(index);
     uint64_t t = fv_load_acquire_64(&task->truth);
     unsigned cancel = fv_cancel_asked(index, fv_truth_gen(t));
     if (cancel != 0) { /* it ran, or was being cancelled: no charge, no retry */
         struct fever_error e;
-        set_cause(&e, task, why, FEVER_ECANCELED, fv_truth_attempt(t) + 1);
+        set_cause(&e, index, why, FEVER_ECANCELED, fv_truth_attempt(t) + 1);
         if (cancel & FV_CANCEL_TREE)
             fv_cancel_children(self, fv_ref_make(index, fv_truth_gen(t)), dead, cancel);
         if (fv_proc(dead)->current != 0)
@@ -140,25 +162,32 @@ static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, c
         return;
     }
     unsigned attempt = fv_truth_attempt(t), retries = task->x & FV_X_OPTIONS ? fv_cold(index)->max_retries : 3;
-    uint64_t id = fv_ref_make(index, fv_truth_gen(t));
-    bool     charged = !why->innocent && id == blamed;
+    uint64_t id = fv_ref_make(index, fv_truth_gen(t)), not_before = 0;
+    bool     blame = !why->innocent && id == blamed, spared = blame && why->pressed && retries != 0, charged = blame && !spared;
     /* Not charged are the bodies around it on the dead's stack, which had started, and what it had claimed and not started: that
      * was in no body then.  (A task that may not be repeated is never run inside another.) */
     bool     started = charged || fv_proc(dead)->current != 0;
-    bool     fail = charged ? why->code == FEVER_ETASKTIMEOUT || attempt >= retries : !why->innocent && started && retries == 0;
+    bool     fail = charged ? why->code != FEVER_ECRASHED || attempt >= retries : !why->innocent && !spared && started && retries == 0;
+    if (spared) {
+        unsigned n = count_spared(index, fv_truth_gen(t));
+        fail = n > SPARED_MOST;
+        not_before = fv_now_ns() + fv_delay_of(SPARED_DELAY_NS, SPARED_DELAY_MOST_NS, n, id);
+    }
     if (charged)
         attempt++;
     if (started)
-        note_attempt(id, why, charged ? why->code : FEVER_ECRASHED, charged, charged ? attempt : attempt + 1);
+        note_attempt(id, why, blame ? why->code : FEVER_ECRASHED, charged, charged ? attempt : attempt + 1);
     if (fail) {
         struct fever_error e;
-        set_cause(&e, task, why, charged ? why->code : FEVER_ECRASHED, attempt);
+        set_cause(&e, index, why, blame ? why->code : FEVER_ECRASHED, attempt);
         fv_error_attempts(&e, id);
         fv_task_set_failure(self, index, &e);
         fv_task_complete(self, index, FV_FAIL);
         return;
     }
-    fv_task_requeue(self, index, dead, attempt, !charged, 0);
+    fv_task_requeue(self, index, dead, attempt, !charged, not_before);
+    if (not_before != 0)
+        fv_delay_note(self, not_before);
 }
 
 /* ------------------------------------------------------------------------------------------------ 4. the dead's slab */
@@ -189,7 +218,11 @@ static bool lives_on(uint32_t index, uint64_t t) {
     return (t & FV_SHARED && count_of(index) != 0) || (t & FV_DEPS && fv_state_is_complete(fv_truth_state(t)));
 }
 
-static void sweep_slab(struct fv_self *self, uint32_t dead) {
+static bool is_task_to_run(uint32_t index, unsigned state) {
+    return fv_task(index)->kind == FV_KIND_TASK && (state == FV_READY || state == FV_DELAYED || state == FV_BLOCKED);
+}
+
+static void sweep_slab(struct fv_self *self, uint32_t dead, bool in_order) {
     /* who lives on: what others hold, what others run, and what these need as arguments */
     for (bool changed = true; changed;) {
         changed = false;
@@ -198,7 +231,7 @@ static void sweep_slab(struct fv_self *self, uint32_t dead) {
             unsigned s = fv_truth_state(t);
             if (s == FV_FREE || s == FV_DYING || is_adopted(i))
                 continue;
-            if (s == FV_RUN || lives_on(i, t))
+            if (s == FV_RUN || lives_on(i, t) || (in_order && is_task_to_run(i, s)))
                 changed |= adopt(self, i, t);
         }
     }
@@ -217,7 +250,7 @@ static void sweep_slab(struct fv_self *self, uint32_t dead) {
                         break;
                 continue;
             }
-            if (s == FV_RUN || lives_on(i, t)) {
+            if (s == FV_RUN || lives_on(i, t) || (in_order && is_task_to_run(i, s))) {
                 again |= adopt(self, i, t);
                 continue;
             }
@@ -436,13 +469,14 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
                      !(fv_load_relaxed_8(&fv_task(i)->x) & (FV_X_REFS | FV_X_ADOPTED | FV_X_GROUP)))
                 fv_task_free(self, i, t); /* nobody holds it: the dead was to free it */
         }
-    sweep_slab(self, dead);
+    sweep_slab(self, dead, why->in_order);
     sweep_holds(self, dead);
     fv_sweep_adopted(self);
     memset(proc->batch, 0, sizeof proc->batch);
     proc->current = proc->deadline_ns = proc->registering = proc->notifying = proc->wait_ref = proc->cancelling = 0;
     proc->blocked = proc->want_spare = proc->depth = 0; /* patron stays: if it is still blocked the successor stands in for it */
-    proc->parked = 0;
+    proc->parked = proc->leaves = proc->leave_wanted = 0;
+    proc->memory_limit = proc->memory_task = 0;
     proc->fault_signal = proc->n_frames = 0;
     proc->fault_address = 0;
     fv_bell_idle_clear(dead);

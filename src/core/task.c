@@ -633,6 +633,7 @@ void fv_task_get_error(uint32_t index, struct fever_error *error_out) {
         return;
     }
     fv_error_describe(error_out, task->kind == FV_KIND_TASK ? task->def : FV_MAX_DEFS, f.code);
+    fv_task_options_name(index, error_out);
     error_out->app_code = f.app_code;
     error_out->signal = f.signal;
 }

@@ -135,6 +135,9 @@ struct fv_verdict { /* why a process died */
     bool     innocent;     /* nobody is charged */
     const uint64_t *frame; /* where it was */
     uint32_t n_frames;
+    bool     in_order;     /* it has left by itself, between two tasks: what it has submitted goes on */
+    bool     pressed;      /* it was ended because memory was short */
+    uint64_t used, limit;  /* FEVER_EMEMORY: bytes; pressed: thousandths of what there is */
 };
 void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why);
 /* Looks after slots whose home has died; true while there are any. */

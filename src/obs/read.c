@@ -118,6 +118,10 @@ bool fv_obs_task(const struct fv_obs *o, uint32_t index, struct fv_obs_task *t) 
     }
     t->state = fv_truth_state(t->hot.truth);
     t->id = fv_ref_make(index, fv_truth_gen(t->hot.truth));
+    if (t->state == FV_FREE || t->hot.kind != FV_KIND_TASK || !(t->hot.x & FV_X_OPTIONS) || t->cold.options == 0 ||
+        !read_data(o, t->cold.options, &t->options, sizeof t->options))
+        memset(&t->options, 0, sizeof t->options);
+    t->options.name[sizeof t->options.name - 1] = '\0';
     return t->state < FV_N_STATES;
 }
 
@@ -130,6 +134,8 @@ const char *fv_obs_task_name(const struct fv_obs *o, const struct fv_obs_task *t
         return "object";
     if (t->hot.kind == FV_KIND_PROMISE)
         return "promise";
+    if (t->options.name[0] != '\0')
+        return t->options.name;
     return t->hot.def < o->head->n_defs && o->head->defs[t->hot.def].name[0] != '\0' ? o->head->defs[t->hot.def].name : "?";
 }
 

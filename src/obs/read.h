@@ -12,6 +12,7 @@
 #define FV_OBS_READ_H
 
 #include "fever.h"
+#include "shm/options.h"
 #include "shm/segment.h"
 
 struct fv_obs {
@@ -30,6 +31,7 @@ struct fv_obs_task {
     uint64_t            id;    /* the ref */
     struct fv_task      hot;
     struct fv_task_cold cold;
+    struct fv_task_options_block options; /* its fixed part; all 0 without one */
 };
 
 /* Takes over fd, also on failure.  0, or -FEVER_EINVAL or a negative errno value, with the reason in why. */

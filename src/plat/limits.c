@@ -17,14 +17,16 @@
 #include "base/base.h"
 #include "plat/cgroup.h"
 
-static uint64_t read_mem_available(void)
+/* key: with its colon */
+static uint64_t read_meminfo(const char *root, const char *key)
 {
-    static const char key[] = "MemAvailable:";
-    char text[1024];
+    char name[1100], text[1024];
     const char *at;
     ssize_t n;
-    int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+    int fd;
 
+    snprintf(name, sizeof name, "%s/proc/meminfo", root);
+    fd = open(name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return FV_UNLIMITED;
     n = read(fd, text, sizeof text - 1);
@@ -47,12 +49,13 @@ static uint64_t find_key(const char *text, const char *key)
     return 0;
 }
 
-/* what this group alone still allows */
-static uint64_t read_headroom(const struct fv_cgroup *group)
+/* what this group alone allows, and what of that is used, caches that it can drop not counted */
+static uint64_t read_limit(const struct fv_cgroup *group, uint64_t *used_out)
 {
     char stat[4096];
     uint64_t limit = FV_UNLIMITED, high = FV_UNLIMITED, used = 0, droppable = 0;
 
+    *used_out = 0;
     fv_cgroup_number(group, group->v2 ? "memory.max" : "memory.limit_in_bytes", &limit);
     if (group->v2 && fv_cgroup_number(group, "memory.high", &high))
         limit = FV_MIN(limit, high);
@@ -60,8 +63,38 @@ static uint64_t read_headroom(const struct fv_cgroup *group)
         return limit;
     if (fv_cgroup_read(group, "memory.stat", stat, sizeof stat))
         droppable = find_key(stat, group->v2 ? "inactive_file" : "total_inactive_file");
-    used -= FV_MIN(used, droppable);
-    return limit - FV_MIN(limit, used);
+    *used_out = used - FV_MIN(used, droppable);
+    return limit;
+}
+
+/* what this group alone still allows */
+static uint64_t read_headroom(const struct fv_cgroup *group)
+{
+    uint64_t used, limit = read_limit(group, &used);
+
+    return limit == FV_UNLIMITED ? limit : limit - FV_MIN(limit, used);
+}
+
+double fv_limits_used_under(const char *root)
+{
+    struct fv_cgroup group;
+    uint64_t total = read_meminfo(root, "MemTotal:"), available = read_meminfo(root, "MemAvailable:");
+    double most = total == FV_UNLIMITED || available > total ? 0 : 1 - (double)available / (double)total;
+
+    if (!fv_cgroup_find(root, "memory", &group))
+        return most;
+    do {
+        uint64_t used, limit = read_limit(&group, &used);
+
+        if (limit != FV_UNLIMITED && limit != 0)
+            most = FV_MAX(most, FV_MIN((double)used / (double)limit, 1));
+    } while (fv_cgroup_up(&group));
+    return most;
+}
+
+double fv_limits_memory_used(void)
+{
+    return fv_limits_used_under("");
 }
 
 uint64_t fv_limits_headroom_under(const char *root)
@@ -146,7 +179,7 @@ void fv_limits_read(struct fv_limits *limits_out)
     struct statvfs shm;
     uint64_t pids = read_pids_limit();
 
-    l.mem_available = read_mem_available();
+    l.mem_available = read_meminfo("", "MemAvailable:");
     l.cgroup_headroom = fv_limits_headroom_under("");
     if (statvfs("/dev/shm", &shm) == 0) {
         /* a tmpfs mounted without a limit says 0 blocks */

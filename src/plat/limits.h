@@ -24,10 +24,14 @@ struct fv_limits {
 /* What cannot be read counts as unlimited; never fails. */
 void fv_limits_read(struct fv_limits *limits_out);
 
+/* Which part of the memory is in use, 0 to 1: of the machine, or of the memory cgroup that is nearest to its limit. */
+double fv_limits_memory_used(void);
+
 /* cpu_quota alone */
 double fv_limits_cpu_quota(void);
 
-/* the same two readings with another root of the file system, for tests */
+/* the same three readings with another root of the file system, for tests */
+double   fv_limits_used_under(const char *root);
 double   fv_limits_quota_under(const char *root);
 uint64_t fv_limits_headroom_under(const char *root);
 

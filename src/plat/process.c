@@ -190,12 +190,26 @@ int fv_process_thread_count(void)
     return read_stat(0, &line) && line.n_threads > 0 ? (int)line.n_threads : 1;
 }
 
+bool fv_process_memory(pid_t pid, struct fv_memory *memory_out)
+{
+    unsigned long long resident, shared, data;
+    char name[40], text[128];
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+    if (pid == 0)
+        snprintf(name, sizeof name, "/proc/self/statm");
+    else
+        snprintf(name, sizeof name, "/proc/%d/statm", (int)pid);
+    if (read_file(name, text, sizeof text) <= 0 || sscanf(text, "%*s %llu %llu %*s %*s %llu", &resident, &shared, &data) != 3)
+        return false;
+    memory_out->private_bytes = resident > shared ? (resident - shared) * page : 0;
+    memory_out->data_bytes = data * page;
+    return true;
+}
+
 uint64_t fv_process_private_rss(void)
 {
-    unsigned long long resident, shared;
-    char text[128];
+    struct fv_memory m;
 
-    if (read_file("/proc/self/statm", text, sizeof text) <= 0 || sscanf(text, "%*s %llu %llu", &resident, &shared) != 2)
-        return 0;
-    return resident > shared ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    return fv_process_memory(0, &m) ? m.private_bytes : 0;
 }

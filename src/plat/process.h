@@ -33,6 +33,14 @@ void fv_process_close_from(const int *keep, int n_keep);
 /* Threads of this process; 1 if unknown. */
 int fv_process_thread_count(void);
 
+struct fv_memory {
+    uint64_t private_bytes; /* resident and not shared: neither of files nor of the segment */
+    uint64_t data_bytes;    /* private and writable, resident or not: what RLIMIT_DATA limits, and the stack */
+};
+
+/* pid 0: of this process.  False when there is no such process. */
+bool fv_process_memory(pid_t pid, struct fv_memory *memory_out);
+
 /* Resident private memory of this process, in bytes: what a fork must copy page tables for. */
 uint64_t fv_process_private_rss(void);
 

@@ -4,6 +4,7 @@
  * line, blocks of its own heap.  Dies here: the task is RUN by the dead; the sweep frees what its result
  * holds and repeats or fails it.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -13,6 +14,7 @@
 #include "core/options.h"
 #include "core/stream.h"
 #include "run/runtime.h"
+#include "run/setting.h"
 
 void fv_own_grow(struct fv_self *self) {
     uint32_t  room = self->room_own ? self->room_own * 2 : 256;
@@ -40,6 +42,7 @@ static void fail(struct fv_self *self, uint32_t index, int code, const char *tex
     struct fv_task    *task = fv_task(index);
     uint64_t           t = fv_load_relaxed_64(&task->truth);
     fv_error_describe(&e, task->def, code);
+    fv_task_options_name(index, &e);
     e.attempt = fv_truth_attempt(t) + started;
     e.worker = self->is_worker ? (int)self->proc->number : -1;
     e.worker_pid = (int)self->proc->pid;
@@ -109,7 +112,7 @@ int fv_keep_refs(struct fv_self *self, uint32_t index, const void *result, uint6
     return 0;
 }
 
-void fv_execute(struct fv_self *self, uint32_t index) {
+static void run_body(struct fv_self *self, uint32_t index) {
     struct fv_task         *task = fv_task(index);
     struct fv_proc         *proc = self->proc;
     const struct fever_def *def = fv_defs[task->def];
@@ -119,24 +122,6 @@ void fv_execute(struct fv_self *self, uint32_t index) {
     uint32_t outer_running = self->running, outer_base = self->own_base;
     bool     outer_failed = self->failed;
 
-    if (FV_UNLIKELY(task->x & FV_X_REFS)) {
-        uint32_t failed = 0;
-        int      rc = fv_task_resolve(self, index, &failed);
-        if (rc == 0)
-            return; /* somebody else's by now */
-        if (rc == -1) {
-            fail_like(self, index, failed);
-            return;
-        }
-        if (rc == -3) {
-            fv_cancel_end(self, index, "cancelled before it started");
-            return;
-        }
-        if (rc < 0) {
-            fail_as_argument(self, index, failed);
-            return;
-        }
-    }
     fv_store_relaxed_64(&proc->current, fv_ref_make(index, fv_truth_gen(truth)));
     self->running = index + 1;
     self->own_base = self->n_own;
@@ -187,6 +172,48 @@ void fv_execute(struct fv_self *self, uint32_t index) {
         self->fail_code = -rc;
     }
     fv_execute_finish(self, index, outer, outer_running, outer_base, outer_failed);
+}
+
+/* With a block of options.  What is needed of it after the body is read before: the task may be gone then. */
+static __attribute__((noinline)) void run_with_options(struct fv_self *self, uint32_t index) {
+    static uint32_t                     calls[FV_MAX_DEFS]; /* of tasks with max_calls, in this process */
+    const struct fv_task_options_block *b = fv_task_options_of(index);
+    uint32_t                            def = fv_task(index)->def, most = b->max_calls;
+    struct fv_setting                   setting;
+    if (fv_setting_enter(self, index, b, &setting) < 0) {
+        fail(self, index, ENOMEM, "no memory for the environment of the task", false);
+        return;
+    }
+    run_body(self, index);
+    fv_setting_leave(self, &setting);
+    if (most != 0 && self->is_worker && ++calls[def] >= most && self->running == 0)
+        fv_worker_make_room(self);
+}
+
+void fv_execute(struct fv_self *self, uint32_t index) {
+    struct fv_task *task = fv_task(index);
+    if (FV_UNLIKELY(task->x & FV_X_REFS)) {
+        uint32_t failed = 0;
+        int      rc = fv_task_resolve(self, index, &failed);
+        if (rc == 0)
+            return; /* somebody else's by now */
+        if (rc == -1) {
+            fail_like(self, index, failed);
+            return;
+        }
+        if (rc == -3) {
+            fv_cancel_end(self, index, "cancelled before it started");
+            return;
+        }
+        if (rc < 0) {
+            fail_as_argument(self, index, failed);
+            return;
+        }
+    }
+    if (FV_UNLIKELY(task->x & FV_X_OPTIONS && fv_cold(index)->options != 0))
+        run_with_options(self, index);
+    else
+        run_body(self, index);
 }
 
 void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uint32_t outer_running, uint32_t outer_base,

@@ -64,6 +64,8 @@ void fv_worker_unblock(struct fv_self *self);
 bool fv_worker_is_blocked(struct fv_proc *worker);
 bool fv_worker_is_stopping(void);
 __attribute__((noreturn)) void fv_worker_leave(void);
+/* Between two tasks: this process ends in good order, and another takes its place; what it has submitted goes on. */
+__attribute__((noreturn)) void fv_worker_make_room(struct fv_self *self);
 void fv_worker_note_wait(struct fv_proc *p, unsigned reason, uint64_t ref);
 
 /* run/host.c: a worker is asked to stand by for the dispatcher: does so until it is let go. */

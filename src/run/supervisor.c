@@ -28,6 +28,7 @@
 #include "run/control.h"
 #include "run/dispatcher.h"
 #include "run/event.h"
+#include "run/memory.h"
 #include "run/output.h"
 #include "run/runtime.h"
 #include "run/tidy.h"
@@ -53,12 +54,15 @@ struct child {
     uint64_t         respawn_ns;   /* not before */
     uint32_t         quick_deaths; /* in a row */
     uint64_t         blamed;       /* KILLED: the task that it was killed for */
-    int              killed_for;   /* FEVER_ETASKTIMEOUT: its time was up; FEVER_ECANCELED */
+    int              killed_for;   /* FEVER_ETASKTIMEOUT: its time was up; FEVER_ECANCELED; FEVER_EMEMORY: see overrun */
     uint64_t         kill_ns;      /* KILLED: when it gets SIGKILL, if it has not died by then; UINT64_MAX: it got it */
+    struct fv_overrun overrun;     /* FEVER_EMEMORY: by how much */
+    bool             pressed;      /* FEVER_EMEMORY: of the machine's memory, not of its task's limit */
 };
 
 static struct fv_self  sup;
 static struct child   *child; /* by process slot */
+static pid_t          *living; /* by process slot: room for the memory monitor */
 static struct fv_loop *loop;
 static int             signal_fd = -1, driver_fd = -1;
 static uint64_t        last_deadline_ns;
@@ -216,11 +220,16 @@ static void buried(uint32_t slot, int status, const char *program) {
         uint32_t index = fv_ref_index(c->blamed);
         uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
         why.code = c->killed_for;
+        if (why.code == FEVER_EMEMORY) {
+            why.used = c->overrun.used, why.limit = c->overrun.limit;
+            why.pressed = c->pressed;
+        }
         why.blamed = c->blamed;
         /* it ended before it was killed: what ran instead is not to blame */
         why.innocent = fv_truth_gen(t) != fv_ref_gen(c->blamed) || fv_truth_state(t) != FV_RUN || fv_truth_owner(t) != slot;
     }
-    bool quick = begin - c->started_ns < RESPAWN_NS && p->current == 0;
+    why.in_order = WIFEXITED(status) && why.exit_status == 0 && p->leaves && p->current == 0;
+    bool quick = !why.in_order && begin - c->started_ns < RESPAWN_NS && p->current == 0;
     c->quick_deaths = quick ? c->quick_deaths + 1 : 0;
     c->respawn_ns = c->quick_deaths > 3 ? begin + (RESPAWN_NS << FV_MIN(c->quick_deaths, 9u)) : 0;
     c->state = CHILD_NONE;
@@ -230,7 +239,7 @@ static void buried(uint32_t slot, int status, const char *program) {
     if (is_replacement(slot, why.pid, status))
         c->quick_deaths = 0, c->respawn_ns = 0;
     else
-        fv_map.seg->deaths++;
+        fv_map.seg->deaths += !why.in_order;
     fv_dispatch_died(slot);
     fv_sweep(&sup, slot, &why);
     fv_map.seg->sweep_ns_last = fv_now_ns() - begin;
@@ -328,6 +337,33 @@ __attribute__((noreturn)) static void end(bool farewell) {
 
 /* ------------------------------------------------------------------------------------------------ events */
 
+static void kill_for_memory(uint32_t slot, const struct fv_overrun *overrun, bool pressed) {
+    child[slot].overrun = *overrun;
+    child[slot].pressed = pressed;
+    kill_for(slot, FEVER_EMEMORY, overrun->task);
+}
+
+/* Is memory short?  Ends whom the monitor names. */
+static void look_at_memory(uint64_t now) {
+    struct fv_overrun overrun;
+    uint64_t          next = fv_memory_next();
+    if (next == 0 || now < next)
+        return;
+    for (;;) {
+        for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+            living[s] = child[s].state == CHILD_RUNS ? child[s].pid : 0;
+        uint32_t victim = fv_memory_look(living, now, &overrun);
+        if (victim == 0)
+            return;
+        if (overrun.task != 0) {
+            kill_for_memory(victim, &overrun, true);
+        } else { /* an idle one is asked to leave: it may begin with a task just now */
+            fv_store_release_32(&fv_proc(victim)->leave_wanted, 1);
+            fv_bell_ring(fv_proc(victim));
+        }
+    }
+}
+
 static void on_tick(void *arg, int fd, uint32_t events) {
     (void)arg, (void)fd, (void)events;
     uint64_t now = fv_now_ns();
@@ -335,17 +371,21 @@ static void on_tick(void *arg, int fd, uint32_t events) {
         for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
             struct fv_proc *p = fv_proc(s);
             uint64_t        deadline = fv_load_acquire_64(&p->deadline_ns), task = fv_load_acquire_64(&p->deadline_task);
-            if (deadline == 0)
+            bool            limited = fv_memory_is_limited(s);
+            struct fv_overrun overrun;
+            if (deadline == 0 && !limited)
                 continue;
             last_deadline_ns = now;
-            if (now >= deadline && fv_load_acquire_64(&p->deadline_ns) == deadline)
+            if (deadline != 0 && now >= deadline && fv_load_acquire_64(&p->deadline_ns) == deadline)
                 kill_for(s, FEVER_ETASKTIMEOUT, task);
+            if (limited && child[s].state == CHILD_RUNS && fv_memory_is_over(s, child[s].pid, &overrun))
+                kill_for_memory(s, &overrun, false);
         }
         if (now - last_deadline_ns > QUIET_NS) {
             /* ORDER tick (seq_cst): tick_wanted off before the last look.  Pairs with tick (seq_cst) in fv_execute(). */
             fv_fas_32(&fv_map.seg->tick_wanted, 0);
             for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
-                if (fv_load_acquire_64(&fv_proc(s)->deadline_ns) != 0)
+                if (fv_load_acquire_64(&fv_proc(s)->deadline_ns) != 0 || fv_memory_is_limited(s))
                     fv_store_release_32(&fv_map.seg->tick_wanted, 1);
             last_deadline_ns = now;
         }
@@ -365,6 +405,7 @@ static void on_tick(void *arg, int fd, uint32_t events) {
         fv_sweep_rehint(&sup);
         fv_bell_ring_all();
     }
+    look_at_memory(now);
     arm_tick();
 }
 
@@ -378,9 +419,8 @@ static uint64_t release_delayed(void) {
     return until == 0 ? 0 : FV_MAX(until, now + DELAY_TICK_NS);
 }
 
-static void arm_timer(uint64_t at_ns, uint64_t or_at_ns) {
-    fv_loop_timer(loop, at_ns == 0 || (or_at_ns != 0 && or_at_ns < at_ns) ? or_at_ns : at_ns, on_tick, NULL);
-}
+/* of two times, 0: never */
+static uint64_t earlier(uint64_t a, uint64_t b) { return a == 0 || (b != 0 && b < a) ? b : a; }
 
 static void arm_tick(void) {
     uint64_t delayed = release_delayed(), turn = fv_dispatch_turn();
@@ -394,9 +434,7 @@ static void arm_tick(void) {
     uint64_t tick = dying || fv_load_acquire_32(&fv_map.seg->tick_wanted) ? TICK_NS : slow || spares_are_short ? SLOW_TICK_NS : 0;
     if (spares_are_short)
         tick = FV_MIN(tick, spare_tick_ns);
-    if (turn != 0 && (delayed == 0 || turn < delayed))
-        delayed = turn;
-    arm_timer(tick == 0 ? 0 : fv_now_ns() + tick, delayed);
+    fv_loop_timer(loop, earlier(earlier(tick == 0 ? 0 : fv_now_ns() + tick, turn), earlier(delayed, fv_memory_next())), on_tick, NULL);
 }
 
 /* A spare for a blocked worker that wants one; true when there is none. */
@@ -544,12 +582,13 @@ void fv_supervisor_main(void) {
 
     struct fv_segment *seg = fv_map.seg;
     child = calloc(fv_rt.n_worker_slots + 1, sizeof *child);
+    living = calloc(fv_rt.n_worker_slots + 1, sizeof *living);
     driver_fd = fv_pidfd_open(fv_rt.driver_pid);
     signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     int listen_fd = fv_control_listen(fv_rt.driver_pid, fv_rt.driver_start);
     if (driver_fd < 0 || signal_fd < 0)
         give_up(driver_fd < 0 ? driver_fd : -EMFILE);
-    int rc = child == NULL ? -ENOMEM : fv_loop_open(fv_rt.options.event, &loop);
+    int rc = child == NULL || living == NULL ? -ENOMEM : fv_loop_open(fv_rt.options.event, &loop);
     if (rc == 0)
         rc = fv_segment_open_slot(FV_SUPERVISOR);
     if (rc == 0)
@@ -584,6 +623,7 @@ void fv_supervisor_main(void) {
         give_up(spawn_error);
     start_helper();
     fv_output_begin();
+    fv_memory_watch(fv_rt.options.memory_threshold, fv_rt.n_worker_slots);
     arm_tick();
     seg->supervisor_pid = (uint32_t)getpid();
     fv_store_release_32(&seg->state, FV_UP);

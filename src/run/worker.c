@@ -188,6 +188,11 @@ void fv_worker_leave(void) {
     _exit(0);
 }
 
+void fv_worker_make_room(struct fv_self *self) {
+    fv_store_release_32(&self->proc->leaves, 1);
+    fv_worker_leave();
+}
+
 /* What is left in the own slab that is not complete would be dropped with us. */
 static bool may_leave(struct fv_self *self) {
     for (uint32_t i = self->slot << fv_map.shift, e = i + self->limit; i < e; i++) {
@@ -241,6 +246,8 @@ static void stand_by(struct fv_self *self) {
         fv_worker_note_wait(p, FV_WAIT_SPARE, 0);
         if (fv_worker_is_stopping())
             fv_worker_leave();
+        if (FV_UNLIKELY(fv_load_acquire_32(&p->leave_wanted)))
+            fv_worker_make_room(self);
         /* whoever claims the bit sets patron, then rings */
         /* ORDER guest (seq_cst): the bit, a locked instruction, before asked is read.  Pairs with guest (seq_cst) in find_guest(). */
         if (fv_load_acquire_32(&p->patron) == 0 && !fv_host_is_asked(p))
@@ -336,6 +343,8 @@ static void loop(struct fv_self *self) {
         if (FV_UNLIKELY(fv_load_relaxed_32(&fv_map.seg->dispatch.idle_wanted)))
             fv_supervisor_ring(); /* tasks of low priority wait for a CPU that nobody wants */
         if (!sees_work(self) && !fv_worker_is_stopping() && !should_stand_by(self) && !fv_host_is_asked(p)) {
+            if (FV_UNLIKELY(fv_load_acquire_32(&p->leave_wanted))) /* whoever wants it rings afterwards */
+                fv_worker_make_room(self);
             fv_worker_note_wait(p, FV_WAIT_IDLE, 0);
             fv_bell_wait(p, seen, -1);
             fv_spin_learn(self, fv_now_ns() - p->wait_since_ns);
@@ -343,6 +352,12 @@ static void loop(struct fv_self *self) {
             fv_bell_idle_clear(self->slot);
         } else if (!fv_bit_claim(fv_map.seg->idle, self->slot) && fv_bell_someone_idle()) {
             fv_bell_wake_idle(p); /* we were called, and may have seen something else: another one is to look, too */
+        }
+        /* ORDER monitor (seq_cst): not idle, by the exchange of the bitmap, before monitor_sleeps is read.  Pairs with monitor (seq_cst) in
+         * fv_memory_look(). */
+        if (FV_UNLIKELY(fv_load_relaxed_32(&fv_map.seg->monitor_sleeps))) {
+            fv_store_release_32(&fv_map.seg->monitor_sleeps, 0);
+            fv_supervisor_ring();
         }
         idle_since = 0;
     }

@@ -292,6 +292,8 @@ enum fv_counter {
  *               grant); owner: standing and
  *               served (ORDER served), and
  *               takes grant by an exchange
+ *   limits      owner; leave_wanted:         supervisor
+ *               supervisor
  *
  * If the owner dies the slot keeps its ring, slab and chunks; the next process in the slot goes on with them.
  */
@@ -356,6 +358,13 @@ struct fv_proc {
     uint32_t standing;             /* owner: the request by which it stands by; 0: it does not */
     uint32_t served;               /* owner: grants that it is done with, whatever came of them */
     uint32_t pad3;
+    /* limits */
+    uint64_t memory_limit FV_ALIGNED(64); /* private memory that the task `memory_task` may add to memory_base; 0: no limit */
+    uint64_t memory_base;
+    uint64_t memory_task;
+    uint32_t leaves;                      /* it is about to end, in good order */
+    uint32_t leave_wanted;                /* supervisor: it is to do so before it sleeps */
+    uint64_t pad5[4];
 } FV_ALIGNED(64);
 #define FV_GRANT_LENT (-2) /* on all CPUs that are lent to it */
 #define FV_GRANT_ANY  (-1) /* on any CPU of the runtime */
@@ -500,6 +509,8 @@ struct fv_segment {
     uint64_t delayed_until_ns;          /* hint: when the supervisor is to look for DELAYED tasks; 0: there are none (CAS) */
     uint32_t backed_chunks;             /* hint: chunks with memory behind them */
     uint64_t n_attempts;                /* entries claimed in the log of attempts: whoever ends one adds 1 */
+    uint32_t monitor_sleeps;            /* the memory monitor waits until somebody works: supervisor 1, workers 0 */
+    uint32_t pad0;
     uint32_t start_error;               /* supervisor: why it gave up before FV_UP: an errno or FEVER_E number */
     uint32_t output_progress;           /* supervisor, at the end: changes while output of workers is still being written */
     uint32_t output_lost;               /* supervisor, at the end: nobody read it, and it was given up */
