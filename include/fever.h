@@ -300,7 +300,7 @@ FEVER_API int fever_take_raw(fever_ref ref, void *out, size_t bytes, unsigned ty
  *   Signals  refused in a handler that interrupted a fever call
  *   Fork     refused in a child that the program forked
  *   Memory   nothing is allocated
- *   Cost     two looks at each ref (the first look is at 4096 of them at most), and the copies
+ *   Cost     two looks at each ref (the first look is at 4096 of them at most), a third before it sleeps for the first time, and the copies
  *   Source   Ray's ray.get of a list
  *   Since    0.1.0 */
 FEVER_API int fever_get_many_raw(const fever_ref *refs, size_t n, void *out, size_t bytes, unsigned type, double timeout_s);

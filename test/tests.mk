@@ -21,8 +21,8 @@ TEST_SUPPORT  =
 LONG_TESTS    = test/model/run-models
 TSAN_TESTS    = test/t_base test/t_tsan
 
-# What tasks print, and what they do that they should not.
-C_TESTS += test/t_output test/t_hostile
+# What tasks print, what they do that they should not, and how they wait.
+C_TESTS += test/t_output test/t_hostile test/t_blocked
 
 # Crash harness: the whole library once more, so that both what gcc makes with and without optimisation is stepped through.
 C_TESTS    += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death test/crash/t_nth

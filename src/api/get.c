@@ -137,7 +137,37 @@ bool fv_is_alone(struct fv_self *self, uint64_t t) {
     return n <= 1 || (fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == self->slot);
 }
 
-int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t deadline) {
+/* Refs of which a failure ends the wait for another. */
+struct others {
+    const fever_ref *refs;
+    size_t           n;
+    bool             watched;
+    uint32_t         failures; /* of our process slot, at the last look */
+    int              error;    /* of the one that failed */
+};
+
+/* Has one of them failed?  They are looked at only when something has. */
+static bool one_failed(struct fv_self *self, struct others *o) {
+    uint32_t now = fv_load_acquire_32(&self->proc->failures), index = 0;
+    if (o->watched && now == o->failures)
+        return false;
+    o->failures = now;
+    for (size_t i = 0; i < o->n; i++) {
+        uint64_t t = 0;
+        if ((o->error = fv_ref_check(o->refs[i].id, &index, &t)) < 0)
+            return true;
+        if (!o->watched && !fv_state_is_complete(fv_truth_state(t)))
+            t = fv_task_watch_failure(self, index);
+        if (fv_truth_state(t) == FV_FAIL && fv_truth_gen(t) == fv_ref_gen(o->refs[i].id)) {
+            o->error = -(int)((const struct fv_failure *)fv_task(index)->result)->code;
+            return true;
+        }
+    }
+    o->watched = true;
+    return false;
+}
+
+static int wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t deadline, struct others *others) {
     uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
     if (is_over(t, gen))
         return 0;
@@ -181,6 +211,10 @@ int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_
             rc = -FEVER_EDEPTH;
             break;
         }
+        if (others != NULL && one_failed(self, others)) {
+            rc = others->error;
+            break;
+        }
         uint64_t begin = fv_now_ns();
         rc = fv_sleep(self, seen, deadline);
         fv_spin_learn(self, fv_now_ns() - begin);
@@ -195,6 +229,10 @@ int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_
     else
         fv_note_wait(self, FV_WAIT_NOT, 0);
     return rc;
+}
+
+int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t deadline) {
+    return wait_complete(self, index, gen, deadline, NULL);
 }
 
 int fv_wait_slot(struct fv_self *self, uint64_t *spin_until) {
@@ -267,14 +305,14 @@ static int copy_value(uint32_t index, uint64_t t, void *out, size_t bytes, unsig
     return 0;
 }
 
-static int get_inside(struct fv_self *self, uint64_t id, void *out, size_t bytes, unsigned type, uint64_t deadline) {
+static int get_inside(struct fv_self *self, uint64_t id, void *out, size_t bytes, unsigned type, uint64_t deadline, struct others *others) {
     uint32_t index = 0;
     uint64_t t = 0;
     int rc = fv_ref_check(id, &index, &t);
     if (FV_UNLIKELY(rc < 0))
         return rc;
     if (!fv_state_is_complete(fv_truth_state(t))) {
-        rc = fv_wait_complete(self, index, fv_ref_gen(id), deadline);
+        rc = wait_complete(self, index, fv_ref_gen(id), deadline, others);
         if (FV_UNLIKELY(rc < 0))
             return rc;
         rc = fv_ref_check(id, &index, &t);
@@ -291,7 +329,7 @@ int fever_get_raw(fever_ref ref, void *out, size_t bytes, unsigned type, double 
     struct fv_self *self = fv_enter(&why);
     if (FV_UNLIKELY(self == NULL))
         return why;
-    return fv_leave(self, get_inside(self, ref.id, out, bytes, type, fv_deadline(timeout_s)));
+    return fv_leave(self, get_inside(self, ref.id, out, bytes, type, fv_deadline(timeout_s), NULL));
 }
 
 static int release_inside(struct fv_self *self, uint64_t id) {
@@ -310,7 +348,7 @@ int fever_take_raw(fever_ref ref, void *out, size_t bytes, unsigned type, double
     if (self->is_worker && timeout_s < 0 && fv_ref_tagged(ref.id) && fv_homes[fv_home_of(fv_ref_index(ref.id)) & (FV_MAX_PROCS - 1)] == self &&
         fv_fast_take_in_place(self, ref.id, out, bytes, type))
         return fv_leave(self, 0);
-    int rc = get_inside(self, ref.id, out, bytes, type, fv_deadline(timeout_s));
+    int rc = get_inside(self, ref.id, out, bytes, type, fv_deadline(timeout_s), NULL);
     if (rc == 0)
         rc = release_inside(self, ref.id);
     return fv_leave(self, rc);
@@ -335,8 +373,9 @@ int fever_get_many_raw(const fever_ref *refs, size_t n, void *out, size_t bytes,
             if (rc == 0 && fv_truth_state(t) == FV_FAIL)
                 rc = copy_value(index, t, NULL, 0, 0);
         }
+    struct others others = {.refs = refs, .n = n};
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = get_inside(self, refs[i].id, (char *)out + i * bytes, bytes, type, deadline);
+        rc = get_inside(self, refs[i].id, (char *)out + i * bytes, bytes, type, deadline, n > 1 ? &others : NULL);
     return fv_leave(self, rc);
 }
 

@@ -485,13 +485,18 @@ void fv_task_complete(struct fv_self *self, uint32_t index, unsigned state) {
         fv_count(self->proc, state == FV_DONE ? FV_C_done : FV_C_failed);
     if (FV_UNLIKELY(t & FV_DEPS))
         fv_task_notify(self, index, gen);
-    if (FV_UNLIKELY(t & FV_WAITED)) {
-        /* ORDER wait (acquire): WAITED before waiter.  Pairs with wait (release) in fv_task_announce_wait(). */
+    if (FV_UNLIKELY(t & FV_WAITED || state == FV_FAIL)) {
+        /* ORDER wait (acquire): WAITED before waiter.  Pairs with wait (release) in fv_task_announce_wait().
+         * ORDER wait-failure (seq_cst): FAIL, by the CAS, before waiter.  Pairs with wait-failure (seq_cst) in
+         * fv_task_watch_failure(). */
         uint32_t waiter = fv_load_acquire_32(&task->waiter);
-        if (waiter != 0 && waiter != FV_MANY && waiter - 1 < fv_map.seg->n_procs)
+        if (waiter != 0 && waiter != FV_MANY && waiter - 1 < fv_map.seg->n_procs) {
+            if (state == FV_FAIL)
+                fv_faa_32(&fv_proc(waiter - 1)->failures, 1);
             fv_bell_ring(fv_proc(waiter - 1));
-        else
+        } else if (waiter != 0 || t & FV_WAITED) {
             fv_bell_ring_all();
+        }
     }
     if (fv_truth_state(to) == FV_DYING)
         fv_task_finish_dying(self, index);
@@ -641,13 +646,24 @@ void fv_task_get_error(uint32_t index, struct fever_error *error_out) {
 /* ------------------------------------------------------------------------------------------------
  * Waiting and freeing */
 
-bool fv_task_announce_wait(struct fv_self *self, uint32_t index, uint32_t gen) {
-    struct fv_task *task = fv_task(index);
+static void enter_waiter(struct fv_self *self, struct fv_task *task) {
     uint32_t me = self->slot + 1, w = fv_load_relaxed_32(&task->waiter);
-    /* ORDER wait (release): waiter before WAITED.  Pairs with wait (acquire) in fv_task_complete(). */
     while (w != me && w != FV_MANY)
         if (fv_cas_value_32(&task->waiter, w, w == 0 ? me : FV_MANY, &w))
             break;
+}
+
+uint64_t fv_task_watch_failure(struct fv_self *self, uint32_t index) {
+    /* ORDER wait-failure (seq_cst): waiter, by a CAS, before the look at the truth word; who completes looks at waiter after
+     * FAIL.  Losing it: a failure is told late, when the refs before it are there. */
+    enter_waiter(self, fv_task(index));
+    return fv_load_acquire_64(&fv_task(index)->truth);
+}
+
+bool fv_task_announce_wait(struct fv_self *self, uint32_t index, uint32_t gen) {
+    struct fv_task *task = fv_task(index);
+    /* ORDER wait (release): waiter before WAITED.  Pairs with wait (acquire) in fv_task_complete(). */
+    enter_waiter(self, task);
     uint64_t t = fv_load_acquire_64(&task->truth);
     for (;;) {
         unsigned s = fv_truth_state(t);

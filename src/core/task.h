@@ -98,6 +98,9 @@ uint64_t *fv_task_nested(uint32_t index, uint64_t truth, uint64_t *n_out);
 
 /* Registers self as one who sleeps until index completes; false when it is complete (or gone) already. */
 bool fv_task_announce_wait(struct fv_self *self, uint32_t index, uint32_t gen);
+/* Registers self as one who is rung, with `failures` of its process slot counted up, if index fails; not if it ends well.
+ * Gives the truth word as it is after that. */
+uint64_t fv_task_watch_failure(struct fv_self *self, uint32_t index);
 /* Frees a complete slot that nobody holds: from word t.  False when somebody else does it or holds it. */
 bool fv_task_free(struct fv_self *self, uint32_t index, uint64_t t);
 /* The rest of that, from DYING (self, or the supervisor after the owner's death). */

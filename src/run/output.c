@@ -3,7 +3,8 @@
  * Run by the supervisor; never blocks but in fv_output_finish().  Shares nothing but descriptors; writes output_progress in the
  * segment's header.  Dies here: the logger writes what the pipes hold, for 50 ms, and ends too.
  *
- * A worker without pipes (no descriptors to be had) writes to the driver's streams itself.
+ * Two descriptors a worker stay open here; the limit of open files is raised for that as far as it may be.  A worker without pipes
+ * (no descriptors to be had) writes to the driver's streams itself.
  */
 #include "run/output.h"
 
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -27,6 +29,7 @@
 
 #define RESTART_NS  10000000ull /* a logger that died is replaced so much later, */
 #define RESTART_MAX 7u          /* and later still, up to a second */
+#define SPARE_FDS   64          /* descriptors that are not for pipes */
 
 static struct fv_output_source *source;
 static uint32_t                 n_sources, room_sources, last_id;
@@ -36,10 +39,20 @@ static int                      control = -1;
 static uint64_t                 restart_ns, logger_started_ns; /* not before; when the present one was */
 static uint32_t                 quick_deaths;
 static bool                     is_wanted, may_start;
+static struct rlimit            limit_given, limit_now; /* of descriptors; workers get the former */
 
 void fv_output_init(struct fv_loop *l) {
     loop = l;
     is_wanted = strcmp(fv_rt.options.log_to_driver, "direct") != 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit_given) < 0)
+        limit_given = (struct rlimit){1024, 1024};
+    limit_now = limit_given;
+    rlim_t want = 2 * (rlim_t)fv_rt.n_worker_slots + 2 * SPARE_FDS;
+    if (is_wanted && limit_now.rlim_cur < want) {
+        limit_now.rlim_cur = FV_MIN(want, limit_now.rlim_max);
+        if (setrlimit(RLIMIT_NOFILE, &limit_now) < 0)
+            limit_now = limit_given;
+    }
 }
 
 void fv_output_begin(void) {
@@ -72,12 +85,22 @@ bool fv_output_open(struct fv_output_pipes *pipes_out) {
         return false;
     }
     *pipes_out = (struct fv_output_pipes){{out[0], err[0]}, {out[1], err[1]}};
+    if ((rlim_t)err[1] + SPARE_FDS > limit_now.rlim_cur && limit_now.rlim_cur > 2 * SPARE_FDS) { /* leave some for all else */
+        for (int k = 0; k < 2; k++) {
+            close(pipes_out->read[k]);
+            close(pipes_out->write[k]);
+        }
+        return false;
+    }
     return true;
 }
 
 void fv_output_attach(const struct fv_output_pipes *pipes) {
-    dup2(pipes->write[0], STDOUT_FILENO);
-    dup2(pipes->write[1], STDERR_FILENO);
+    if (pipes != NULL) {
+        dup2(pipes->write[0], STDOUT_FILENO);
+        dup2(pipes->write[1], STDERR_FILENO);
+    }
+    setrlimit(RLIMIT_NOFILE, &limit_given);
 }
 
 void fv_output_forked(struct fv_output_pipes *pipes, uint32_t number, pid_t pid) {
@@ -249,6 +272,8 @@ bool fv_output_finish(uint64_t limit_ns, bool may_extend) {
             shutdown(control, SHUT_WR); /* it ends when all pipes have */
             told = true;
         }
+        if (control >= 0)
+            on_note(NULL, control, 0); /* nobody else listens now */
         int status;
         if (logger != 0 && waitpid(logger, &status, WNOHANG) == logger) {
             drop_control();

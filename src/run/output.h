@@ -44,7 +44,7 @@ void fv_output_init(struct fv_loop *loop);
 void fv_output_begin(void);
 /* Before the fork of a worker: its pipes.  False: it is to write to the driver's streams itself. */
 bool fv_output_open(struct fv_output_pipes *pipes_out);
-/* In that worker, after the fork, async-signal-safe. */
+/* In that worker, after the fork, async-signal-safe; NULL: without pipes. */
 void fv_output_attach(const struct fv_output_pipes *pipes);
 /* In the supervisor, after the fork; pid below 0: it failed. */
 void fv_output_forked(struct fv_output_pipes *pipes, uint32_t number, pid_t pid);

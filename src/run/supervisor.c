@@ -112,8 +112,7 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
         if (getppid() != me)
             _exit(0);
         fv_loop_forget_in_child(loop);
-        if (has_output)
-            fv_output_attach(&output);
+        fv_output_attach(has_output ? &output : NULL);
         int keep[] = {fv_map.fd, fv_rt.bell_fd};
         fv_process_close_from(keep, 2);
         sigset_t none;
@@ -437,6 +436,25 @@ static void arm_tick(void) {
     fv_loop_timer(loop, earlier(earlier(tick == 0 ? 0 : fv_now_ns() + tick, turn), earlier(delayed, fv_memory_next())), on_tick, NULL);
 }
 
+/* Are there as many processes that run as there are workers, or does one stand in for slot already?  Then a new one would be too
+ * much: at each fork of a spare, processes <= workers + blocked ones.  A spare that is asleep and whose patron goes on is
+ * woken: it stands by then. */
+static bool is_covered(uint32_t slot, bool *has_one_out) {
+    uint32_t n = 0;
+    *has_one_out = false;
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
+        struct fv_proc *q = fv_proc(s);
+        if (child[s].state == CHILD_NONE || fv_load_acquire_32(&q->blocked) || fv_load_acquire_32(&q->asked) != 0)
+            continue; /* who serves the dispatcher takes no other tasks */
+        n++;
+        uint32_t patron = s > fv_rt.n_workers ? fv_load_acquire_32(&q->patron) : 0;
+        *has_one_out |= patron == slot + 1;
+        if (patron != 0 && !fv_load_acquire_32(&fv_proc(patron - 1)->blocked))
+            fv_bell_ring(q);
+    }
+    return *has_one_out || n >= fv_rt.n_workers;
+}
+
 /* A spare for a blocked worker that wants one; true when there is none. */
 static bool lacks_spare(uint32_t slot) {
     struct fv_proc *p = fv_proc(slot);
@@ -450,6 +468,12 @@ static bool lacks_spare(uint32_t slot) {
             fv_bell_ring(fv_proc(s));
             return false;
         }
+    bool has_one;
+    if (is_covered(slot, &has_one)) {
+        if (has_one)
+            fv_store_relaxed_32(&p->want_spare, 0);
+        return !has_one;
+    }
     for (uint32_t s = first; s <= fv_rt.n_worker_slots; s++)
         if (child[s].state == CHILD_NONE && spawn(s, FV_ROLE_SPARE, slot + 1)) {
             fv_store_relaxed_32(&p->want_spare, 0);

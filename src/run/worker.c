@@ -229,6 +229,15 @@ bool fv_worker_is_blocked(struct fv_proc *patron) {
     return rc == 0 && !fv_state_is_complete(fv_truth_state(t));
 }
 
+/* A spare takes over its patron's CPU. */
+static void take_cpu_of(struct fv_proc *me, struct fv_proc *patron) {
+    int cpu = fv_proc_cpu(patron);
+    if (me->cpu < 0 || cpu < 0 || cpu == me->cpu || fv_topo_pin_self(cpu) != 0)
+        return;
+    fv_proc_set_cpu(me, cpu);
+    fv_tidy_moved();
+}
+
 /* A spare whose patron goes on again: stands by until it is called. */
 static void stand_by(struct fv_self *self) {
     struct fv_proc *p = self->proc;
@@ -238,7 +247,12 @@ static void stand_by(struct fv_self *self) {
         uint32_t patron = fv_load_acquire_32(&p->patron);
         if (patron != 0 && fv_worker_is_blocked(fv_proc(patron - 1)))
             break;
-        fv_store_release_32(&p->patron, 0);
+        /* ORDER patron (seq_cst): no patron any more, by an exchange, before a last look whether it is blocked again.  Pairs with patron
+         * (seq_cst) in fv_worker_block().  Losing it: the supervisor takes us for its stand-in while we stand by. */
+        if (patron != 0 && fv_fas_32(&p->patron, 0) == patron && fv_worker_is_blocked(fv_proc(patron - 1))) {
+            fv_store_release_32(&p->patron, patron);
+            break;
+        }
         uint32_t seen = fv_bell_read(p);
         fv_home_reap(self);
         tidy(self);
@@ -248,12 +262,16 @@ static void stand_by(struct fv_self *self) {
             fv_worker_leave();
         if (FV_UNLIKELY(fv_load_acquire_32(&p->leave_wanted)))
             fv_worker_make_room(self);
+        fv_bell_wake_idle(p); /* what we may have been woken for is somebody else's */
         /* whoever claims the bit sets patron, then rings */
         /* ORDER guest (seq_cst): the bit, a locked instruction, before asked is read.  Pairs with guest (seq_cst) in find_guest(). */
         if (fv_load_acquire_32(&p->patron) == 0 && !fv_host_is_asked(p))
             fv_bell_wait(p, seen, -1);
         fv_bit_clear(fv_map.seg->spares, self->slot);
     }
+    uint32_t patron = fv_load_acquire_32(&p->patron);
+    if (patron != 0)
+        take_cpu_of(p, fv_proc(patron - 1));
     fv_worker_note_wait(p, FV_WAIT_NOT, 0);
 }
 
@@ -370,7 +388,9 @@ void fv_worker_block(struct fv_self *self, uint64_t ref, uint32_t how) {
     struct fv_segment *s = fv_map.seg;
     fv_store_relaxed_32(&p->spare_denied, 0);
     fv_worker_note_wait(p, FV_WAIT_GET, ref);
-    fv_store_release_32(&p->blocked, how);
+    /* ORDER patron (seq_cst): blocked, by an exchange, before the supervisor is asked for a spare, which looks for one that
+     * has us as patron.  Pairs with patron (seq_cst) in stand_by(). */
+    fv_fas_32(&p->blocked, how);
     if (FV_UNLIKELY(fv_load_relaxed_32(&s->dispatch.busy))) {
         fv_supervisor_ring(); /* our CPU may be another's meanwhile */
         if (p->role == FV_ROLE_SPARE && fv_load_acquire_32(&p->patron) == 0)

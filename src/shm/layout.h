@@ -318,6 +318,7 @@ struct fv_proc {
     uint32_t spare_denied; /* supervisor: no spare to be had for the current block */
     uint64_t wait_ref;
     uint64_t wait_since_ns;
+    uint32_t failures;     /* anyone adds 1: something failed that the owner may await among others; hint, made good by every bell */
     /* ring of hints: task indices */
     ck_ring_t ring FV_ALIGNED(64);
     /* deque of hints */
