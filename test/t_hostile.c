@@ -349,7 +349,7 @@ FEVER_TASK(int, leaves, (int, how))
     return 1;
 }
 struct state {
-    int   pid, mask, n_cpus, n_blocked, has_alarm, has_env, has_path, pdeath, out_ok, first_fd, has_handler, n_timers;
+    int   pid, mask, n_cpus, n_blocked, has_alarm, has_env, has_path, pdeath, out_ok, n_open, has_handler, n_timers;
     char  directory[128];
     long  cpu_seconds;
 };
@@ -375,8 +375,8 @@ FEVER_TASK(struct state, state)
     s.has_path = getenv("PATH") != NULL;
     prctl(PR_GET_PDEATHSIG, &s.pdeath);
     s.out_ok = fcntl(0, F_GETFD) >= 0 && fcntl(1, F_GETFD) >= 0 && fcntl(2, F_GETFD) >= 0;
-    s.first_fd = dup(0);
-    close(s.first_fd);
+    for (int fd = 0; fd < 1024; fd++)
+        s.n_open += fcntl(fd, F_GETFD) >= 0;
     sigaction(SIGSEGV, NULL, &sa);
     s.has_handler = sa.sa_handler != SIG_DFL && sa.sa_handler != SIG_IGN;
     if (getcwd(s.directory, sizeof s.directory) == NULL)
@@ -475,10 +475,10 @@ static void leave_behind(size_t i, int err)
         b = state_now();
         if ((b.pid != a.pid) != left[i].is_replaced || b.pid <= 0)
             _exit(102);
-        int first_fd = a.first_fd + (left[i].keeps_descriptor ? k + 1 : 0);
+        int n_open = a.n_open + (left[i].keeps_descriptor ? k + 1 : 0);
         if (a.mask != b.mask || a.n_cpus != b.n_cpus || b.n_blocked != a.n_blocked || b.has_alarm || b.has_env || b.has_path != a.has_path)
             _exit(103);
-        if (b.pdeath != SIGKILL || !b.out_ok || b.first_fd != first_fd || b.has_handler != a.has_handler || b.n_timers != 0)
+        if (b.pdeath != SIGKILL || !b.out_ok || b.n_open != n_open || b.has_handler != a.has_handler || b.n_timers != 0)
             _exit(104);
         if (strcmp(a.directory, b.directory) != 0 || a.cpu_seconds != b.cpu_seconds)
             _exit(105);

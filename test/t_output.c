@@ -157,6 +157,17 @@ static pid_t logger_of(pid_t supervisor)
     }
     return 0;
 }
+/* Waits for one: it has its name a moment after its fork. */
+static pid_t some_logger(void)
+{
+    pid_t pid;
+
+    for (double end = rt_now() + RT_LONG; (pid = logger_of(fv_rt.supervisor_pid)) == 0 && rt_now() < end;)
+        rt_nap();
+    return pid;
+}
+static bool kill_it(pid_t pid) { return pid > 1 && kill(pid, SIGKILL) == 0; }
+
 static long switches_of(pid_t pid)
 {
     char path[64], line[256];
@@ -337,9 +348,7 @@ static void in_plain(void)
     begin(2, "plain");
     for (int i = 0; i < 10; i++)
         note(get(say_remote(i)) > 0, 1);
-    for (double until = rt_now() + RT_LONG; logger_of(fv_rt.supervisor_pid) == 0 && rt_now() < until;)
-        rt_nap();
-    note(logger_of(fv_rt.supervisor_pid) != 0, 2);
+    note(some_logger() != 0, 2);
     end();
 }
 static void in_direct(void)
@@ -536,16 +545,15 @@ static void in_logger_dies(void)
     note(comes(out, ") say 1\n"), 2);
     for (int k = 0; k < 5; k++) {
         char  what[32];
-        pid_t old = logger_of(fv_rt.supervisor_pid);
-        note(old > 0, 3);
-        kill(old, SIGKILL);
+        pid_t old = some_logger();
+        note(kill_it(old), 3);
         note(get(say_remote(100 + k)) > 0, 4);
         snprintf(what, sizeof what, ") say %d\n", 100 + k);
         note(comes(out, what), 5);
         for (double until = rt_now() + RT_LONG; logger_of(fv_rt.supervisor_pid) == old && rt_now() < until;)
             rt_nap();
         note(logger_of(fv_rt.supervisor_pid) != old, 6);
-        kill(get(say_remote(200)), SIGKILL); /* a worker that only the successor knows */
+        kill_it(get(say_remote(200))); /* a worker that only the successor knows */
         note(get(say_remote(300 + k)) > 0, 7);
         snprintf(what, sizeof what, ") say %d\n", 300 + k);
         note(comes(out, what), 8);
@@ -553,14 +561,12 @@ static void in_logger_dies(void)
     fever_ref r[20];
     for (int i = 0; i < 20; i++)
         r[i] = lines_remote(50);
-    kill(logger_of(fv_rt.supervisor_pid), SIGKILL);
+    note(kill_it(some_logger()), 9);
     for (int i = 0; i < 20; i++)
-        note(get(r[i]) == 50, 9);
-    for (double until = rt_now() + RT_LONG; logger_of(fv_rt.supervisor_pid) == 0 && rt_now() < until;)
-        rt_nap();
-    pid_t last = logger_of(fv_rt.supervisor_pid);
-    note(get(say_remote(400)) > 0, 10);
-    kill(last, SIGKILL); /* at the very end */
+        note(get(r[i]) == 50, 10);
+    pid_t last = some_logger();
+    note(get(say_remote(400)) > 0, 11);
+    kill_it(last); /* at the very end */
     end();
 }
 static void test_logger_dies(void)
@@ -578,7 +584,7 @@ static void in_idle(void)
     begin(2, NULL);
     note(get(say_remote(1)) > 0, 1);
     note(comes(out, "say 1"), 2);
-    pid_t logger = logger_of(fv_rt.supervisor_pid);
+    pid_t logger = some_logger();
     long  before = -1;
     for (int i = 0; i < 50 && switches_of(logger) != before; i++) { /* it comes to rest */
         before = switches_of(logger);
