@@ -161,7 +161,7 @@ FEVER_API int fever_init(const struct fever_options *options);
  *            died or had to be killed), -FEVER_ETIMEDOUT (all is ended, but output of tasks was lost: nobody read this program's
  *            standard output or error for 2 s)
  *   Blocks   until all processes are gone: workers have 20 ms to flush, then they are killed; and until all that tasks wrote is
- *            written, as long as somebody reads it; else at most 6 s
+ *            written, as long as somebody reads it; else at most 6 s, and 2 s more where output is lost
  *   Context  driver
  *   Threads  no other thread may be inside a fever call
  *   Signals  refused in a handler that interrupted a fever call

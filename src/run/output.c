@@ -259,6 +259,8 @@ static uint64_t waiting(void) {
 bool fv_output_finish(uint64_t limit_ns, bool may_extend) {
     uint64_t until = fv_now_ns() + limit_ns, left = waiting();
     sigset_t chld;
+    if (may_extend)
+        fv_faa_32(&fv_map.seg->output_progress, 1); /* the processes are gone: the driver's patience begins anew */
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     for (bool told = false; is_wanted && n_sources + (uint32_t)logger != 0;) {
