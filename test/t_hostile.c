@@ -32,6 +32,7 @@ enum {
 };
 static int *volatile nowhere = (int *)64;
 static volatile long  zero;
+static void *volatile got; /* or the compiler does without the memory */
 
 static int deeper(volatile char *above, int n)
 {
@@ -102,7 +103,7 @@ FEVER_TASK(int, misbehaves, (int, how))
         limit.rlim_cur = 600 << 20;
         setrlimit(RLIMIT_DATA, &limit);
         for (;;)
-            memset(malloc(1 << 20), 1, 4096);
+            memset((void *)(got = malloc(1 << 20)), 1, 4096);
     case THREAD_FAULTS: pthread_create(&t, NULL, fault_in_thread, NULL); pthread_join(t, NULL); break;
     case UNMAPS: munmap(fv_map.base, fv_map.seg->bytes); break;
     case BLOCKED_ABORT: sigprocmask(SIG_BLOCK, &all, NULL); abort();

@@ -139,8 +139,8 @@ static inline bool is_plain(const struct fv_self *self, const struct fever_def *
     return def->flags & FV_DEF_PLAIN && def->id < FV_MAX_DEFS && fv_defs[def->id] == def && bytes == def->args_bytes && (args != NULL || bytes == 0) && !self->is_inline;
 }
 
-static inline int submit_at(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options,
-                            uint64_t site, fever_ref *ref_out) {
+FV_FAST int submit_at(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options,
+                      uint64_t site, fever_ref *ref_out) {
     int why;
     if (FV_UNLIKELY(def == NULL || ref_out == NULL))
         return -FEVER_ENULL;
@@ -165,7 +165,7 @@ int fever_submit(const struct fever_def *def, const void *args, size_t bytes, co
 }
 
 fever_ref fever_submit_ref(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options) {
-    fever_ref ref;
+    fever_ref ref = FEVER_NULL_REF;
     int       rc = submit_at(def, args, bytes, options, FV_SITE(), &ref);
     if (FV_UNLIKELY(rc < 0))
         ref.id = FV_TAG_ERROR << 60 | (uint64_t)(uint16_t)-rc;
@@ -232,8 +232,8 @@ int fever_group_open(struct fever_group **group_out) {
     return fv_leave(self, 0);
 }
 
-static inline int group_submit_at(struct fever_group *g, const struct fever_def *def, const void *args, size_t bytes,
-                                  const struct fever_task_options *options, uint64_t site) {
+FV_FAST int group_submit_at(struct fever_group *g, const struct fever_def *def, const void *args, size_t bytes,
+                            const struct fever_task_options *options, uint64_t site) {
     int why;
     if (FV_UNLIKELY(g == NULL || def == NULL))
         return -FEVER_ENULL;

@@ -27,7 +27,7 @@ static inline void fv_fast_copy(void *to, const void *from, size_t bytes) {
 }
 
 /* Submits and hints; false when it is not the common case, and nothing has changed. */
-static inline bool fv_fast_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes, unsigned flags,
+FV_FAST bool fv_fast_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes, unsigned flags,
                                   uint8_t x, uint32_t group, uint32_t group_index, uint64_t site, uint64_t *id_out) {
     uint32_t             i = self->cursor, index = self->slot << fv_map.shift | i;
     struct fv_task      *task = fv_task(index);
@@ -63,6 +63,38 @@ static inline bool fv_fast_submit(struct fv_self *self, const struct fever_def *
     }
     if (FV_UNLIKELY(fv_bell_someone_idle()))
         fv_bell_wake_idle(self->proc);
+    return true;
+}
+
+/* Worker, nothing on its stack: runs a task that it has claimed, and completes it.  False when it is not the common case, and
+ * nothing has changed. */
+FV_FAST bool fv_fast_run(struct fv_self *self, uint32_t index) {
+    struct fv_task         *task = fv_task(index);
+    struct fv_proc         *p = self->proc;
+    const struct fever_def *def = fv_defs[task->def];
+    uint64_t                run = fv_load_relaxed_64(&task->truth);
+    uint32_t                base = self->own_base;
+    if (FV_UNLIKELY(task->x & (uint8_t)~FV_X_GROUP || !(def->flags & FV_DEF_PLAIN) || self->running != 0))
+        return false;
+    fv_store_relaxed_64(&p->current, fv_ref_make(index, fv_truth_gen(run)));
+    self->running = index + 1;
+    self->own_base = self->n_own;
+    self->failed = false;
+    task->result_bytes = def->result_bytes;
+    def->run(task->args, task->result);
+    if (FV_UNLIKELY(self->failed || self->n_own != self->own_base)) {
+        fv_execute_finish(self, index, 0, 0, base, false);
+        return true;
+    }
+    self->running = 0;
+    self->own_base = base;
+    uint64_t over = run & FV_HELD ? fv_truth_with(run, 0, FV_DONE) : fv_truth(fv_truth_gen(run), 0, 0, 0, FV_FREE);
+    /* ORDER complete (release): as in fv_task_complete(), which does it when a flag is set but HELD. */
+    if (FV_LIKELY(!(run & (FV_FLAGS & ~FV_HELD)) && fv_cas_64(&task->truth, run, over)))
+        fv_count(p, FV_C_done);
+    else
+        fv_task_complete(self, index, FV_DONE);
+    fv_store_relaxed_64(&p->current, 0); /* last, as in fv_execute_finish() */
     return true;
 }
 

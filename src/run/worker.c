@@ -24,6 +24,7 @@
 #include "plat/backtrace.h"
 #include "plat/process.h"
 #include "run/cpus.h"
+#include "run/fast.h"
 #include "run/runtime.h"
 #include "run/tidy.h"
 
@@ -42,7 +43,8 @@ static void          *alt_stack;
 static void run_claimed(struct fv_self *self, uint32_t index) {
     self->last_task = index + 1;
     self->last_def = fv_task(index)->def;
-    fv_execute(self, index);
+    if (!fv_fast_run(self, index))
+        fv_execute(self, index);
     if (FV_UNLIKELY(self->call_supervisor)) {
         self->call_supervisor = false;
         fv_supervisor_ring();
