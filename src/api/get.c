@@ -256,7 +256,7 @@ int fv_wait_slot(struct fv_self *self, uint64_t *spin_until) {
             self->cursor = i;
             return 0;
         }
-        if (s == FV_READY || s == FV_RUN)
+        if (s == FV_READY || s == FV_RUN || s == FV_DELAYED)
             in_flight = base + i;
         if (in_flight != FV_NO_TASK && k >= self->limit / 2)
             break;

@@ -79,31 +79,39 @@ void fv_dispatch_collect(void (*each)(void *arg, uint32_t index), void *arg) {
     }
 }
 
-bool fv_dispatch_await_arguments(struct fv_self *self, uint32_t index, uint32_t gen) {
+static void hand_back(struct fv_self *self, uint32_t index) {
     struct fv_task *task = fv_task(index);
-    uint64_t        in[3];
-    const uint64_t *refs;
-    uint32_t        n_deps, failed, k;
-    if (!(task->x & FV_X_REFS))
-        return true;
-    fv_task_refs(index, in, &refs, &n_deps);
-    for (k = 0; k < n_deps; k++)
-        if (fv_ref_tagged(refs[k]) && !fv_state_is_complete(fv_truth_state(fv_load_acquire_64(&fv_task(fv_ref_index(refs[k]))->truth))))
-            break;
-    if (k == n_deps)
-        return true;
+    uint64_t        t = fv_load_relaxed_64(&task->truth);
+    while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->again, FV_READY), &t)) /* flags may change under us */
+        ;
+}
+
+bool fv_dispatch_hold_still(struct fv_self *self, uint32_t index, uint32_t gen) {
     self->granted = fv_ref_make(index, gen);
     bool claimed = fv_task_claim(self, index);
     self->granted = 0;
-    int rc = claimed ? fv_task_resolve(self, index, &failed) : 0;
+    if (!claimed)
+        return false;
+    if (fv_truth_gen(fv_load_relaxed_64(&fv_task(index)->truth)) == gen && fv_task_is_queued(index) && fv_task_options_of(index) != NULL)
+        return true;
+    hand_back(self, index); /* the slot's next user, an ordinary task: its hint may have been dropped meanwhile */
+    fv_task_hint(self, index);
+    return false;
+}
+
+bool fv_dispatch_let_go(struct fv_self *self, uint32_t index, uint32_t gen) {
+    uint32_t failed;
+    int      rc = fv_task(index)->x & FV_X_REFS ? fv_task_resolve(self, index, &failed) : 1;
     if (rc == -3)
         fv_cancel_end(self, index, "cancelled before it started");
     if (rc == 0 || rc == -3)
         return false;
-    uint64_t t = fv_load_relaxed_64(&task->truth);
-    while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->again, FV_READY), &t)) /* flags may change under us */
-        ;
+    hand_back(self, index);
     if (fv_cancel_asked(index, gen)) /* meanwhile: who asked for it has seen it RUN */
-        fv_cancel(self, fv_ref_make(index, gen), FV_CANCEL_ASKED);
+        return fv_cancel(self, fv_ref_make(index, gen), FV_CANCEL_ASKED) != 1;
     return true;
+}
+
+bool fv_dispatch_await_arguments(struct fv_self *self, uint32_t index, uint32_t gen) {
+    return fv_dispatch_hold_still(self, index, gen) && fv_dispatch_let_go(self, index, gen);
 }

@@ -31,8 +31,12 @@ static inline bool fv_dispatch_is_queued_any(void) {
         any |= fv_load_acquire_64(&fv_map.seg->dispatch.queued_by[w]);
     return any != 0;
 }
-/* Supervisor: are the arguments of a READY task complete (or failed)?  If not it waits for them as any task does, BLOCKED, and
- * is queued again when they are. */
+/* Supervisor: claims a READY task that starts by a grant, so that nobody cancels it, lets go of it and fills its slot anew while what
+ * it asks for is read.  False: it is not there any more. */
+bool fv_dispatch_hold_still(struct fv_self *self, uint32_t index, uint32_t gen);
+/* READY again.  False: it waits for its arguments as any task does, BLOCKED, and is queued again when they are there; or it has ended. */
+bool fv_dispatch_let_go(struct fv_self *self, uint32_t index, uint32_t gen);
+/* The two in one. */
 bool fv_dispatch_await_arguments(struct fv_self *self, uint32_t index, uint32_t gen);
 
 #endif

@@ -174,15 +174,39 @@ void fv_stream_free(struct fv_self *self, uint32_t index, uint32_t gen) {
     fv_arena_free(&self->heap, fv_cold(index)->stream, fv_stream_bytes(s->capacity), index, gen);
 }
 
+/* The supervisor looks into streams that it does not hold: one may end, and its block be used anew, while it looks.  So nothing is
+ * believed, and nothing written, but after a look that the block is the stream's still. */
+static uint64_t entries_of(const struct fv_stream *s) { return s == NULL ? 0 : FV_MIN(fv_load_relaxed_64(&s->capacity), (uint64_t)FV_STREAM_MOST); }
+
+static bool is_still(uint32_t index, uint32_t gen, const struct fv_stream *s) {
+    fv_fence_load();
+    return fv_stream_of(index, gen) == s;
+}
+
+uint32_t fv_stream_records(uint32_t index, uint32_t gen, uint64_t id) {
+    struct fv_stream *s = fv_stream_of(index, gen);
+    uint64_t          n = entries_of(s);
+    uint32_t          found = 0;
+    if (s == NULL || !is_still(index, gen, s))
+        return 0;
+    for (uint64_t i = 0; i < n; i++)
+        found += fv_load_acquire_64(&s->entry[i].item) == id;
+    return is_still(index, gen, s) ? found : 0;
+}
+
 void fv_stream_mend(struct fv_self *self, uint32_t index, uint32_t gen, uint32_t dead) {
     struct fv_stream *s = fv_stream_of(index, gen);
-    for (uint64_t i = 0; s != NULL && i < s->capacity; i++) {
+    uint64_t          n = entries_of(s);
+    if (s == NULL || !is_still(index, gen, s))
+        return;
+    for (uint64_t i = 0; i < n; i++) {
         struct fv_stream_entry *e = &s->entry[i];
         uint64_t                turn = fv_load_acquire_64(&e->turn);
-        if ((turn & 0xFFFF) != dead + 1)
+        /* What the dead was taking it held: such a stream stays until its holds are released. */
+        if ((turn & 0xFFFF) != dead + 1 || !is_still(index, gen, s))
             continue;
         if (fv_load_relaxed_64(&e->item) != 0)
             fv_shared_release(self, e->item, &e->item);
-        end_turn(s, (turn >> 16) * s->capacity + i);
+        end_turn(s, (turn >> 16) * n + i);
     }
 }

@@ -43,6 +43,8 @@ void fv_stream_announce_wait(struct fv_self *self, struct fv_stream *s);
 void fv_stream_left(uint32_t index, uint64_t t);
 /* Frees what the slot's stream, if it is one, holds and occupies. */
 void fv_stream_free(struct fv_self *self, uint32_t index, uint32_t gen);
+/* Supervisor: how many of its entries hold id. */
+uint32_t fv_stream_records(uint32_t index, uint32_t gen, uint64_t id);
 /* Supervisor: ends what the dead was taking. */
 void fv_stream_mend(struct fv_self *self, uint32_t index, uint32_t gen, uint32_t dead);
 

@@ -16,6 +16,7 @@
 #include "core/attempt.h"
 #include "core/cancel.h"
 #include "core/delay.h"
+#include "core/queued.h"
 #include "core/failure.h"
 #include "core/options.h"
 #include "core/stream.h"
@@ -304,9 +305,7 @@ static uint32_t records_of(uint64_t id) {
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth), k;
             if (fv_truth_state(t) == FV_FREE || !(fv_load_relaxed_8(&fv_task(i)->x) & (FV_X_NESTED | FV_X_OPTIONS)))
                 continue;
-            struct fv_stream *s = fv_stream_of(i, fv_truth_gen(t));
-            for (uint64_t j = 0; s != NULL && j < s->capacity; j++)
-                n += fv_load_acquire_64(&s->entry[j].item) == id;
+            n += fv_stream_records(i, fv_truth_gen(t), id);
             uint64_t *nested = fv_task_nested(i, t, &k);
             for (uint64_t j = 0; nested != NULL && j < k; j++)
                 n += fv_load_acquire_64(&nested[j]) == id;
@@ -417,7 +416,8 @@ void fv_sweep_rehint(struct fv_self *self) {
             uint32_t i = p << fv_map.shift | k;
             uint64_t at = h[p].first + k;
             unsigned state = fv_truth_state(fv_load_acquire_64(&fv_task(i)->truth));
-            if (state == FV_READY && !(bits[at / 64] >> (at % 64) & 1))
+            /* A hint in a ring is none for a task that starts by a grant: it is of the slot's last user. */
+            if (state == FV_READY && (!(bits[at / 64] >> (at % 64) & 1) || fv_task_is_queued(i)))
                 fv_task_hint(self, i); /* sets resweep again when the ring is full */
             else if (state == FV_DELAYED)
                 fv_delay_note(self, fv_load_relaxed_64(&fv_cold(i)->not_before_ns));

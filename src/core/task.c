@@ -547,24 +547,51 @@ void fv_task_notified(struct fv_self *self, uint32_t index, uint32_t gen) {
     } while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t & ~(uint64_t)FV_DEPS, 0, fv_truth_state(t)), &t));
 }
 
+static bool is_blocked(uint32_t index, uint64_t t) {
+    fv_fence_load();
+    return ((fv_load_acquire_64(&fv_task(index)->truth) ^ t) & ~(uint64_t)FV_FLAGS) == 0;
+}
+
+/* Is one of the dependencies of a BLOCKED task complete?  It may be cancelled, and its slot filled anew, while we read: as in read_next().
+ * Yes too often does no harm, and no only when the word t is not its any more. */
+static bool has_complete_dependency(uint32_t index, uint64_t t) {
+    const struct fv_task *task = fv_task(index);
+    unsigned              x = fv_load_relaxed_8(&task->x), def = task->def;
+    uint32_t              bytes = fv_load_relaxed_32(&task->arg_bytes), n_deps = 0;
+    uint64_t              in[3], args[3];
+    const uint64_t       *ref = in;
+    for (int i = 0; i < 3; i++)
+        args[i] = fv_load_relaxed_64(&task->args[i]);
+    if (!is_blocked(index, t) || !(x & FV_X_REFS))
+        return false;
+    if (x & FV_X_ARGS_BLOCK) {
+        const struct fv_args_tail *tail = fv_at(args[0] + ((bytes + 7ull) & ~7ull));
+        n_deps = fv_load_relaxed_32(&tail->n_deps);
+        ref = tail->ref;
+        if (!is_blocked(index, t))
+            return false;
+    } else {
+        for (uint32_t i = 0; i < fv_defs[def]->n_params && n_deps < 3; i++)
+            if (fv_defs[def]->ref_offsets[i] != FEVER_NOT_A_REF)
+                memcpy(&in[n_deps++], (const char *)args + fv_defs[def]->ref_offsets[i], 8);
+    }
+    for (uint32_t k = 0; k < n_deps; k++) {
+        uint32_t d = fv_ref_index(fv_load_relaxed_64(&ref[k])) & (uint32_t)((fv_map.seg->n_procs << fv_map.shift) - 1);
+        if (!is_blocked(index, t))
+            return false;
+        if (fv_state_is_complete(fv_truth_state(fv_load_acquire_64(&fv_task(d)->truth))))
+            return true;
+    }
+    return false;
+}
+
 void fv_task_notify_all_blocked(struct fv_self *self) {
     FV_EACH_ACTIVE(p) {
         uint32_t limit = fv_load_acquire_32(&fv_proc(p)->slab_limit);
         for (uint32_t i = p << fv_map.shift, end = i + limit; i < end; i++) {
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
-            if (fv_truth_state(t) != FV_BLOCKED)
-                continue;
-            uint64_t        in[3];
-            const uint64_t *refs;
-            uint32_t        n_deps;
-            fv_task_refs(i, in, &refs, &n_deps);
-            for (uint32_t k = 0; k < n_deps; k++) {
-                uint64_t dt = fv_load_acquire_64(&fv_task(fv_ref_index(refs[k]) & (uint32_t)((fv_map.seg->n_procs << fv_map.shift) - 1))->truth);
-                if (fv_state_is_complete(fv_truth_state(dt))) {
-                    unblock(self, i, fv_truth_gen(t)); /* too often does no harm: it resolves again */
-                    break;
-                }
-            }
+            if (fv_truth_state(t) == FV_BLOCKED && has_complete_dependency(i, t))
+                unblock(self, i, fv_truth_gen(t)); /* too often does no harm: it resolves again */
         }
     }
 }

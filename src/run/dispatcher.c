@@ -29,6 +29,7 @@
 
 struct entry {
     uint32_t index, gen;
+    int      priority;
     int64_t  rank_ns;
     uint64_t queued_ns;
 };
@@ -171,13 +172,15 @@ static void arrive(void *arg, uint32_t index) {
     uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
     uint32_t gen = fv_truth_gen(t);
     (void)arg;
-    if (fv_truth_state(t) != FV_READY || !fv_task_is_queued(index) || fv_task_options_of(index) == NULL || known[index] == gen ||
-        !fv_dispatch_await_arguments(sup, index, gen))
+    if (fv_truth_state(t) != FV_READY || known[index] == gen || !fv_dispatch_hold_still(sup, index, gen))
         return;
     struct fv_demand d;
     demand_of(index, &d);
-    uint64_t      queued_ns = fv_cold(index)->queued_ns;
-    struct entry  e = {.index = index, .gen = gen, .rank_ns = fv_dispatch_rank(fv_task_options_of(index)->priority, queued_ns), .queued_ns = queued_ns};
+    int          priority = fv_task_options_of(index)->priority;
+    uint64_t     queued_ns = fv_cold(index)->queued_ns;
+    struct entry e = {.index = index, .gen = gen, .priority = priority, .rank_ns = fv_dispatch_rank(priority, queued_ns), .queued_ns = queued_ns};
+    if (!fv_dispatch_let_go(sup, index, gen))
+        return;
     struct shape *s = shape_of(&d);
     if (s != NULL && push(s, e))
         known[index] = gen;
@@ -254,6 +257,7 @@ static void issue_to(uint32_t host, struct shape *s, const struct fv_demand *dem
     fv_dispatch_take(&view, demand);
     pop(s);
     p->grant_cpu = cpu;
+    fv_store_release_32(&fv_map.seg->monitor_sleeps, 0); /* its host need not have slept as an idle worker does */
     /* ORDER grant (release): grant_cpu and lent_to before the grant.  Pairs with grant (acquire) in fv_host_serve().  Losing it: the
      * task runs on other CPUs than it was given. */
     fv_store_release_64(&p->grant, g->ref);
@@ -533,7 +537,7 @@ static void publish(uint32_t n_pending) {
         w->n = s->n;
         w->lacks = (int16_t)fv_dispatch_lacks(&view, &s->demand);
         w->free_units = w->lacks < 0 ? 0 : fv_dispatch_free(&view, w->lacks);
-        w->priority = fv_task_options_of(s->heap[0].index) != NULL ? fv_task_options_of(s->heap[0].index)->priority : 0;
+        w->priority = s->heap[0].priority;
         w->cpu_units = s->demand.units[FV_DEMAND_CPU];
         w->since_ns = s->heap[0].queued_ns;
         memcpy(w->want, &s->demand.units[FV_DEMAND_CUSTOM], sizeof w->want);

@@ -82,7 +82,7 @@ FV_FAST bool fv_fast_run(struct fv_self *self, uint32_t index) {
     self->failed = false;
     task->result_bytes = def->result_bytes;
     def->run(task->args, task->result);
-    if (FV_UNLIKELY(self->failed || self->n_own != self->own_base)) {
+    if (FV_UNLIKELY(self->failed || self->n_own != self->own_base || task->x & (uint8_t)~FV_X_GROUP)) { /* fever_result() sets x */
         fv_execute_finish(self, index, 0, 0, base, false);
         return true;
     }

@@ -29,6 +29,7 @@ void fv_host_run(struct fv_self *self) {
     bool claimed = fv_task_claim(self, index);
     self->granted = 0;
     if (claimed) {
+        self->last_def = fv_task(index)->def;
         fv_cpus_take(self, index);
         fv_execute(self, index);
         fv_cpus_give_back(self);
@@ -55,6 +56,10 @@ static void rest(struct fv_self *self, uint32_t asked) {
             fv_pause();
         }
     } while (fv_now_ns() < until);
+    if (self->call_supervisor) {
+        self->call_supervisor = false;
+        fv_supervisor_ring();
+    }
     uint32_t seen = fv_bell_read(p);
     fv_home_reap(self); /* after the bell was read: what ends later rings */
     if (is_wanted(p, asked))

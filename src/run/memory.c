@@ -115,7 +115,7 @@ static uint32_t choose(const pid_t *pid, struct fv_overrun *overrun_out) {
     if (v == FV_NO_VICTIM)
         return 0;
     overrun_out->task = worker[v + 1].is_idle ? 0 : seen[v + 1].task;
-    spent |= !worker[v + 1].is_idle;
+    spent = true; /* what idle ones give back is to be seen before a task is ended */
     return v + 1;
 }
 
