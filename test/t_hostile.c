@@ -30,8 +30,14 @@ enum {
     EXECS, EXECS_AND_DIES, EXECS_AND_EXITS, ENDS_THREAD, ALARMED, PROFILED, CPU_SECONDS, NO_MEMORY, THREAD_FAULTS, UNMAPS, BLOCKED_ABORT,
     CLOSED_ABORT, STOPPED, DEAF
 };
+#ifdef __SANITIZE_ADDRESS__ /* bodies end by exit(): the search for leaks would take over */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) { return "detect_leaks=0"; }
+#endif
+
 static int *volatile nowhere = (int *)64;
 static volatile long  zero;
+__attribute__((no_sanitize("undefined"))) static int divide(void) { return (int)(7 / zero); }
 static void *volatile got; /* or the compiler does without the memory */
 
 static int deeper(volatile char *above, int n)
@@ -83,7 +89,7 @@ FEVER_TASK(int, misbehaves, (int, how))
         break;
     case OVERFLOWS: return deeper(frame, 0);
     case TRAPS: __builtin_trap();
-    case DIVIDES: return (int)(7 / zero);
+    case DIVIDES: return divide();
     case BUS: {
         int fd = memfd_create("short", 0);
         volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
@@ -172,7 +178,7 @@ static void test_ends(void)
         int  pid, v, before, next;
         long sum = 0;
 
-        if (HAS_ASAN && (how == NO_MEMORY || how == OVERFLOWS || how == SMASHES || how == LOSES_STACK || how == CLOSED_ABORT))
+        if (HAS_ASAN && (how == NO_MEMORY || how == ENDS_THREAD || how == OVERFLOWS || how == SMASHES || how == LOSES_STACK || how == CLOSED_ABORT))
             continue;
 #if !defined(__x86_64__)
         if (how == LOSES_STACK)
@@ -429,8 +435,8 @@ static bool comes(int fd, const char *what, int times)
         text[n > 0 ? n : 0] = '\0';
         for (char *at = text; what != NULL && (at = strstr(at, what)) != NULL; at++)
             found++;
-        if (what == NULL)
-            return n <= 0;
+        if (what == NULL) /* sanitizers may have said something */
+            return strstr(text, "fever: ") == NULL;
         if (found >= times)
             return found == times;
         if (rt_now() > end)

@@ -196,7 +196,11 @@ static void test_limits(void)
     struct fever_error e;
     int n = value_of(ref);
 
+#ifdef __SANITIZE_ADDRESS__
+    tap_skip("the sanitizer's malloc takes memory by other means: %d", n);
+#else
     TAP_OK(n >= 40 && n <= 50, "a new process: malloc gives 50 MiB and no more: %d", n);
+#endif
     fever_release(ref);
     ref = mallocs_remote(100);
     TAP_IS(value_of(ref), 100, "without a limit");
