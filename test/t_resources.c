@@ -138,6 +138,19 @@ static void fractions(void)
     at_once(FEVER_WITH(.resources = WANT({"gpu", 0.0001}, {"disk", 1.4}), .n_resources = 2), 3, 1, "two resources: the scarcer decides");
     at_once(FEVER_WITH(.priority = 5), 5, 2, "whole CPUs");
 
+    /* all CPUs are in use by ordinary tasks: fractions wait until one is given up, the second one as the first */
+    reset();
+    fever_ref busy[2] = {hold_remote(0), hold_remote(0)}, part[2];
+    TAP_OK(rt_until(&page->in, 2), "both workers are busy");
+    part[0] = hold_with(FEVER_WITH(.num_cpus = 0.5), 0);
+    part[1] = hold_with(FEVER_WITH(.num_cpus = 0.25), 0);
+    for (int i = 0; i < 30; i++)
+        rt_nap();
+    TAP_IS(page->most, 2, "no fraction runs beside them");
+    atomic_store(&page->gate, 1);
+    TAP_OK(fever_take(busy[0], &v) == 0 && fever_take(busy[1], &v) == 0 && fever_take(part[0], &v) == 0 && fever_take(part[1], &v) == 0, "all end");
+    at_rest();
+
     /* half a CPU in use: one whole is left, and ordinary tasks have only that */
     reset();
     r = hold_with(FEVER_WITH(.num_cpus = 0.5), 0);

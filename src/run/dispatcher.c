@@ -289,7 +289,7 @@ static void look_at_places(void) {
         n_parts += places[p].use == IS_PART;
     }
     for (uint32_t p = n_workers; p >= 1 && n_parts > need; p--) /* fewer fractions: fewer CPUs for them */
-        if (places[p].use == IS_PART && (places[p].executor == 0 || grants[places[p].executor].ref == 0)) {
+        if (places[p].use == IS_PART && places[p].n_here == 0 && (places[p].executor == 0 || grants[places[p].executor].ref == 0)) {
             places[p].use = IS_FREE;
             n_parts--;
         }
@@ -367,6 +367,8 @@ static bool issue_part(struct shape *s, bool one_more) {
         issue_at(places[fresh].executor, s, fresh);
         return true;
     }
+    if (least == 0 && !(one_more && fresh != 0))
+        return false; /* no CPU is set aside for fractions yet: the one that is to be has still to be given up */
     if ((guest = find_guest()) == 0)
         return false;
     issue_at(guest, s, one_more && fresh != 0 ? fresh : least);
