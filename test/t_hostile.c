@@ -31,7 +31,7 @@ enum {
     CLOSED_ABORT, STOPPED, DEAF
 };
 #ifdef __SANITIZE_ADDRESS__ /* bodies end by exit(): the search for leaks would take over */
-const char *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void); /* found by name */
 const char *__asan_default_options(void) { return "detect_leaks=0"; }
 #endif
 

@@ -455,32 +455,34 @@ static bool is_covered(uint32_t slot, bool *has_one_out) {
     return *has_one_out || n >= fv_rt.n_workers;
 }
 
-/* A spare for a blocked worker that wants one; true when there is none. */
-static bool lacks_spare(uint32_t slot) {
+enum spare { SPARE_FOUND, SPARE_LATER /* others are awake, one of them comes to stand by */, SPARE_NONE };
+
+/* A spare for a blocked worker that wants one. */
+static enum spare spare_for(uint32_t slot) {
     struct fv_proc *p = fv_proc(slot);
     uint32_t        first = fv_rt.n_workers + 1;
     if (!fv_load_acquire_32(&p->want_spare) || !fv_load_acquire_32(&p->blocked))
-        return false;
+        return SPARE_FOUND;
     for (uint32_t s = first; s <= fv_rt.n_worker_slots; s++)
         if (fv_bit_claim(fv_map.seg->spares, s)) { /* came to stand by meanwhile */
             fv_store_relaxed_32(&p->want_spare, 0);
             fv_store_release_32(&fv_proc(s)->patron, slot + 1);
             fv_bell_ring(fv_proc(s));
-            return false;
+            return SPARE_FOUND;
         }
     bool has_one;
     if (is_covered(slot, &has_one)) {
         if (has_one)
             fv_store_relaxed_32(&p->want_spare, 0);
-        return !has_one;
+        return has_one ? SPARE_FOUND : SPARE_LATER;
     }
     for (uint32_t s = first; s <= fv_rt.n_worker_slots; s++)
         if (child[s].state == CHILD_NONE && spawn(s, FV_ROLE_SPARE, slot + 1)) {
             fv_store_relaxed_32(&p->want_spare, 0);
             fv_map.seg->n_spares++;
-            return false;
+            return SPARE_FOUND;
         }
-    return true;
+    return SPARE_NONE;
 }
 
 /* A spare that serves the dispatcher from its start. */
@@ -506,21 +508,38 @@ static bool is_stuck(struct fv_proc *p) {
     return fv_load_acquire_32(&p->blocked) && !fv_load_acquire_32(&p->spare_denied) && fv_ref_check(ref, &index, &t) == 0 && !fv_state_is_complete(fv_truth_state(t));
 }
 
-/* Too few spares are no harm while anybody is not blocked: it goes on, or is about to stand by.  When all are blocked, the
- * one that blocked last is told so. */
-static void find_spares(void) {
-    uint32_t last = 0;
-    bool     stuck = true;
+/* True when every worker and spare is stuck.  They block and go on while we look, so each may have been stuck when its turn came
+ * and yet never all at once: *waits_out tells one state of affairs from another (each wait has its own beginning). */
+static bool are_all_stuck(uint64_t *waits_out) {
+    uint64_t waits = 0;
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
-        if (lacks_spare(s) && (last == 0 || fv_proc(s)->wait_since_ns > fv_proc(last)->wait_since_ns))
-            last = s;
-        stuck &= child[s].state == CHILD_NONE || (child[s].state == CHILD_RUNS && is_stuck(fv_proc(s)));
+        if (child[s].state == CHILD_NONE)
+            continue;
+        uint64_t since = fv_load_relaxed_64(&fv_proc(s)->wait_since_ns);
+        if (child[s].state != CHILD_RUNS || !is_stuck(fv_proc(s)))
+            return false;
+        waits = (waits ^ since) * 0x9e3779b97f4a7c15ull;
     }
-    spares_are_short = last != 0;
-    if (last != 0 && stuck) {
-        fv_store_relaxed_32(&fv_proc(last)->want_spare, 0);
-        fv_store_release_32(&fv_proc(last)->spare_denied, 1);
-        fv_bell_ring(fv_proc(last));
+    *waits_out = waits;
+    return true;
+}
+
+/* Too few spares are no harm while anybody is not blocked: it goes on, or is about to stand by.  When all are blocked, and were
+ * so at one instant, the one that blocked last is told so. */
+static void find_spares(void) {
+    uint32_t denied = 0;
+    spares_are_short = false;
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
+        enum spare found = spare_for(s);
+        spares_are_short |= found != SPARE_FOUND;
+        if (found == SPARE_NONE && (denied == 0 || fv_proc(s)->wait_since_ns > fv_proc(denied)->wait_since_ns))
+            denied = s;
+    }
+    uint64_t waits, waits_again;
+    if (denied != 0 && are_all_stuck(&waits) && are_all_stuck(&waits_again) && waits == waits_again) {
+        fv_store_relaxed_32(&fv_proc(denied)->want_spare, 0);
+        fv_store_release_32(&fv_proc(denied)->spare_denied, 1);
+        fv_bell_ring(fv_proc(denied));
     }
 }
 
