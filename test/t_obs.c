@@ -115,7 +115,8 @@ static void test_damage(int fd, int rounds, bool header) {
         int n = 1 + (int)(random_word() % 40);
         for (int i = 0; i < n; i++) {
             unsigned k = header && i == 0 ? 0 : 1 + (unsigned)(random_word() % 3);
-            uint64_t r = random_word(), *w = (uint64_t *)(void *)part[k] + random_word() % (bytes[k] / 8);
+            size_t   reach = k == 0 && random_word() % 2 ? offsetof(struct fv_segment, dispatch) : bytes[k]; /* what is checked stands first */
+            uint64_t r = random_word(), *w = (uint64_t *)(void *)part[k] + random_word() % (reach / 8);
             damaged[i].at = w, damaged[i].was = *w;
             *w = r % 4 == 0 ? r : r % 4 == 1 ? *w ^ 1ull << (r >> 8) % 64 : r % 4 == 2 ? 0 : ~0ull >> (r >> 8) % 64;
         }

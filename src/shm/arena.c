@@ -12,11 +12,9 @@
 
 #include "plat/shmfile.h"
 
-#define SMALL_MAX 32256u /* two to a chunk */
-
 static const uint32_t class_bytes[FV_N_CLASSES] = {
     64,   128,  192,  256,  320,  384,  448,  512,   640,   768,   896,   1024,  1280,  1536,  1792,  2048,
-    2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192,  10240, 12288, 16256, 21632, SMALL_MAX};
+    2560, 3072, 3584, 4096, 5120, 6144, 7168, 8192,  10240, 12288, 16256, 21632, FV_SMALL_MOST};
 #define N_CLASSES 29u
 
 static unsigned class_of(uint64_t bytes) {
@@ -225,7 +223,7 @@ static uint64_t alloc_extent(struct fv_heap *h, uint64_t bytes, uint64_t root) {
 uint64_t fv_arena_alloc(struct fv_heap *h, uint32_t root_index, uint32_t root_gen, uint64_t bytes) {
     if (FV_UNLIKELY(!h->rebuilt))
         rebuild(h);
-    if (bytes <= SMALL_MAX) {
+    if (bytes <= FV_SMALL_MOST) {
         uint64_t offset = alloc_small(h, class_of(bytes), root_word(FV_BLOCK_USED, root_index, root_gen));
         if (FV_LIKELY(offset != 0))
             return offset;

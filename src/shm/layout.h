@@ -20,12 +20,13 @@
 #include "base/base.h"
 
 #define FV_MAGIC          0x4645564552303031ull /* "FEVER001" */
-#define FV_LAYOUT_VERSION 3u
+#define FV_LAYOUT_VERSION 4u
 
 #define FV_MAX_PROCS      4096u
 #define FV_SLAB_BITS      16u
 #define FV_SLAB_MAX       (1u << FV_SLAB_BITS) /* task slots per process slot, at most */
 #define FV_CHUNK_BYTES    65536u
+#define FV_SMALL_MOST     32256u /* largest block that shares a chunk: two to each; larger ones are extents */
 #define FV_BATCH          16u
 #define FV_HOLDS_MAX      16384u
 #define FV_MAX_DEFS       4096u
@@ -110,9 +111,35 @@ enum fv_kind { FV_KIND_TASK, FV_KIND_OBJECT, FV_KIND_PROMISE };
 #define FV_INLINE_RESULT 16u
 
 struct fv_span {
-    uint64_t offset; /* of the data, from the start of the segment; 0: none */
+    uint64_t offset; /* of the data, from the start of the segment; 0: none.  Of a result: its low bits say where it is */
     uint64_t bytes;
 };
+
+/* Where a result block is.  Only extents (blocks of whole chunks) are ever anywhere else than here, and only in state DONE, without
+ * nested refs.  The offset of such a result is its residence word, TRUTH:
+ *
+ *   HERE   offset                 the owner, before DONE
+ *   CLEAN  offset | FV_CLEAN      keeper: a copy stands on disk as well (cold line: copy, copy_check)
+ *   AWAY   FV_AWAY                keeper: only on disk.  Until the keeper has freed it the block may still be there (see dropping)
+ *   LOST   code << 16 | FV_LOST   keeper: it could not be read back
+ *
+ * After DONE the keeper alone writes it, while it holds the slot (a counted hold in its hold table), so that neither slot nor
+ * generation change under it.
+ *
+ *   HERE -> CLEAN   after the bytes are on disk and copy, copy_check are written
+ *   CLEAN -> AWAY   the block is noted in dropping; AWAY is stored; then a membarrier and a look at all pins: a pinned one goes
+ *                   back to CLEAN, else the block is freed; then the note is cleared
+ *   AWAY -> CLEAN   a block rooted in the slot is allocated, read and checked; then its offset is stored.  Whoever wants it is rung
+ *   AWAY -> LOST
+ *
+ * A reader makes its pin, then reads the word (ORDER pin); HERE or CLEAN: the block stays until the pin is gone.  AWAY: it asks
+ * for it (want) and sleeps on its bell; the pin stays meanwhile, so that what was brought is not dropped before it was read.
+ * If the keeper dies: what is noted in dropping goes back to CLEAN if its first chunk is still the slot's, else the rest of it is
+ * freed; an extent of a DONE slot that the slot does not refer to was being restored and is freed.
+ */
+enum fv_residence { FV_HERE, FV_CLEAN, FV_AWAY, FV_LOST };
+static inline unsigned fv_residence(uint64_t word) { return (unsigned)(word & 7); }
+static inline uint64_t fv_residence_offset(uint64_t word) { return (word & 7) <= FV_CLEAN ? word & ~7ull : 0; }
 
 struct fv_task {
     uint64_t truth; /* TRUTH */
@@ -160,13 +187,16 @@ struct fv_task_cold {
     uint16_t pushed;
     uint16_t registrations;
     uint16_t pad0;
-    uint64_t pad1;
+    uint64_t copy;       /* keeper, before CLEAN: file number 16 | offset in it in units of 4 KiB 48; good in CLEAN and AWAY */
     uint64_t cancel FV_ALIGNED(64);
     uint64_t parent;
     uint64_t options;
     uint64_t stream;
     uint64_t not_before_ns;
-    uint64_t spared;
+    union {
+        uint64_t spared;
+        uint64_t copy_check; /* keeper, before CLEAN: checksum of the copy; good as copy is */
+    };
     uint32_t options_bytes;
     uint32_t pad2;
     uint64_t queued_ns;
@@ -244,14 +274,15 @@ struct fv_failure {
 _Static_assert(sizeof(struct fv_failure) == FV_INLINE_RESULT, "fits the result");
 
 /* ------------------------------------------------------------------------------------- process slot */
-enum fv_role { FV_ROLE_NONE, FV_ROLE_SUPERVISOR, FV_ROLE_DRIVER, FV_ROLE_WORKER, FV_ROLE_SPARE };
+enum fv_role { FV_ROLE_NONE, FV_ROLE_SUPERVISOR, FV_ROLE_DRIVER, FV_ROLE_WORKER, FV_ROLE_SPARE, FV_ROLE_KEEPER };
 
 /* wait reasons, shown by `fever status` */
 #define FV_WAITS(X) \
     X(NOT, "working") X(IDLE, "idle: no task is ready") X(GET, "waits for a result") X(SLOT, "waits for a task slot") \
     X(GROUP, "waits for a group") X(SPARE, "spare: stands by for a blocked worker") X(START, "starting") \
     X(ITEM, "waits for an item of a stream") X(ROOM, "waits for room in its stream") \
-    X(GRANT, "stands by: its CPU is set aside for tasks that ask for more")
+    X(GRANT, "stands by: its CPU is set aside for tasks that ask for more") \
+    X(RESTORE, "waits for an object that is being read back from disk") X(STORE, "waits for room in the object store")
 enum fv_wait_reason {
 #define FV_X(name, text) FV_WAIT_##name,
     FV_WAITS(FV_X)
@@ -294,6 +325,10 @@ enum fv_counter {
  *               takes grant by an exchange
  *   limits      owner; leave_wanted:         supervisor
  *               supervisor
+ *   store       owner; keeper: takes want    keeper
+ *               away (CAS), answers
+ *               room_wanted (room_answer,
+ *               then 0 in room_wanted)
  *
  * If the owner dies the slot keeps its ring, slab and chunks; the next process in the slot goes on with them.
  */
@@ -366,6 +401,12 @@ struct fv_proc {
     uint32_t leaves;                      /* it is about to end, in good order */
     uint32_t leave_wanted;                /* supervisor: it is to do so before it sleeps */
     uint64_t pad5[4];
+    /* store */
+    uint64_t reading FV_ALIGNED(64); /* pin: ref of the large result that the owner copies from just now; 0: none */
+    uint64_t want[4];                /* hints: refs of what is AWAY and is wanted here; [0]: the owner waits for it, others: soon */
+    uint64_t room_wanted;            /* bytes of store that the owner waits for; 0: none */
+    int32_t  room_answer;            /* keeper, before room_wanted is 0: 0: there may be room now; else a negative FEVER_E */
+    uint32_t pad6;
 } FV_ALIGNED(64);
 #define FV_GRANT_LENT (-2) /* on all CPUs that are lent to it */
 #define FV_GRANT_ANY  (-1) /* on any CPU of the runtime */
@@ -466,6 +507,43 @@ struct fv_dispatch_state {
     struct fv_pending  pending[FV_PENDING_SHOWN];
 };
 
+/* ------------------------------------------------------------------------------------- the keeper of the store
+ * A process that the supervisor forks when the store is fuller than spill_at for the first time, or somebody asks for room.  It writes
+ * cold objects to disk and reads them back.
+ *
+ *   field          writer      when                      order
+ *   wanted         anyone      1: there is work for it   a hint; then the supervisor's bell (no keeper yet) or its own
+ *   slot           supervisor  its process slot; 0: none yet
+ *   dropping[i]    keeper      a block that is being given up: ref, then offset (ORDER drop); cleared when it is free or CLEAN again
+ *   file[i]        keeper      what stands in spill file i, for the tools; the descriptors are the supervisor's too
+ *   others         keeper      counters for the tools
+ */
+#define FV_DROPS       64u
+#define FV_SPILL_FILES 1024u
+struct fv_drop {
+    uint64_t ref;
+    uint64_t offset; /* 0: none */
+};
+struct fv_spill_file {
+    uint64_t bytes;  /* written; 0: no such file */
+    uint64_t live;   /* of these in use */
+    uint32_t directory;
+    uint32_t pad;
+};
+struct fv_keeper_state {
+    uint32_t wanted FV_ALIGNED(64);
+    uint32_t slot;
+    uint32_t restarts;
+    uint32_t n_files;
+    uint64_t spilled_bytes, spilled_objects;    /* ever */
+    uint64_t restored_bytes, restored_objects;
+    uint64_t dropped_bytes, lost_objects;
+    uint64_t away_bytes, copy_bytes;            /* now: only on disk; on disk at all */
+    uint64_t fallback_bytes;                    /* now, in the file-backed part of the data area */
+    struct fv_drop dropping[FV_DROPS];
+    struct fv_spill_file file[FV_SPILL_FILES];
+};
+
 /* ------------------------------------------------------------------------------------- header */
 enum fv_runtime_state { FV_STARTING = 1, FV_UP, FV_STOPPING, FV_GONE };
 
@@ -518,6 +596,8 @@ struct fv_segment {
     uint32_t cancel_wanted;             /* something that runs is to be cancelled by force: the supervisor looks for it */
     /* the dispatcher: see core/queued.h */
     struct fv_dispatch_state dispatch;
+    /* the keeper: see core/store.h */
+    struct fv_keeper_state keeper;
     /* hints: which slots sleep for want of work, which spares stand by, which slots are in use */
     uint64_t idle_groups FV_ALIGNED(64); /* bit g: word g of idle may be non-zero */
     uint64_t idle[FV_MAX_PROCS / 64] FV_ALIGNED(64);
@@ -531,6 +611,7 @@ struct fv_segment {
  * id = tag 4 | index 28 | gen 32; an error in place of a ref has tag FV_TAG_ERROR and the code below. */
 #define FV_TAG_REF   0xFull
 #define FV_TAG_ERROR 0xEull
+#define FV_TAG_PIN   0xDull /* in a hold table: no hold, but a pin of a large result, with the ref's index and generation */
 static inline uint64_t fv_ref_make(uint32_t index, uint32_t gen) { return FV_TAG_REF << 60 | (uint64_t)index << 32 | gen; }
 static inline uint32_t fv_ref_index(uint64_t id) { return (uint32_t)(id >> 32) & 0x0FFFFFFFu; }
 static inline uint32_t fv_ref_gen(uint64_t id) { return (uint32_t)id; }
