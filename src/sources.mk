@@ -2,7 +2,7 @@
 # Internal headers need no entry: all of src/ get into the tarball.
 
 BASE_SOURCES = src/base/base.c src/base/error.c src/base/log.c src/base/options.c src/base/resources.c src/base/words.c
-PLAT_SOURCES = src/plat/backtrace.c src/plat/cgroup.c src/plat/futex.c src/plat/limits.c src/plat/machine.c \
+PLAT_SOURCES = src/plat/backtrace.c src/plat/cgroup.c src/plat/fileio.c src/plat/futex.c src/plat/limits.c src/plat/machine.c \
                src/plat/module.c src/plat/process.c src/plat/shmfile.c src/plat/symbol.c src/plat/topo.c
 POLICY_SOURCES = src/policy/dispatch.c src/policy/memory.c
 SHM_SOURCES  = src/shm/arena.c src/shm/bell.c src/shm/segment.c

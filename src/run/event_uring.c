@@ -1,4 +1,4 @@
-/* event_uring.c: the event loop over io_uring.  The only file that includes liburing.
+/* event_uring.c: the event loop over io_uring.  No other file but plat/fileio.c includes liburing.
  *
  * Run by:          the thread that owns the loop.
  * Shared state:    the ring, with the kernel.
