@@ -66,6 +66,8 @@ extern "C" {
     X(FEVER_EDEADLK,       1106, "task",    "waits for itself: nothing can ever complete it") \
     X(FEVER_ESTOREFULL,    1200, "object",  "the object store is full") \
     X(FEVER_EABORTED,      1202, "object",  "the object was aborted before it was sealed") \
+    X(FEVER_ECORRUPT,      1203, "object",  "the bytes are not those that were written, or asked for") \
+    X(FEVER_ESHORT,        1204, "object",  "the file is shorter than it must be") \
     X(FEVER_ENOSLOTS,      1300, "worker",  "out of task slots: too many refs are held by this thread") \
     X(FEVER_ENOTHREADS,    1301, "worker",  "out of process slots: too many threads use the runtime") \
     X(FEVER_ERUNTIME,      1400, "runtime", "the supervisor died; the runtime is gone") \
@@ -961,6 +963,7 @@ FEVER_API void fever_register_defs(struct fever_def **begin, struct fever_def **
 #endif
 
 #include <fever_object.h>
+#include <fever_file.h>
 #ifndef __cplusplus
 #include <fever_define.h>
 #endif

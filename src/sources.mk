@@ -1,7 +1,7 @@
 # src/sources.mk: the library and the command line, a list per layer, lowest first.
 # Internal headers need no entry: all of src/ get into the tarball.
 
-BASE_SOURCES = src/base/base.c src/base/error.c src/base/log.c src/base/options.c src/base/resources.c src/base/words.c
+BASE_SOURCES = src/base/base.c src/base/checksum.c src/base/error.c src/base/log.c src/base/options.c src/base/resources.c src/base/words.c
 PLAT_SOURCES = src/plat/backtrace.c src/plat/cgroup.c src/plat/fileio.c src/plat/futex.c src/plat/limits.c src/plat/machine.c \
                src/plat/module.c src/plat/process.c src/plat/shmfile.c src/plat/symbol.c src/plat/topo.c
 POLICY_SOURCES = src/policy/dispatch.c src/policy/memory.c
@@ -19,12 +19,14 @@ API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/a
                src/api/stream.c src/api/submit.c
 CORE_SOURCES += src/core/cancel.c
 API_SOURCES += src/api/cancel.c
+# files
+API_SOURCES += src/api/file.c src/api/load.c src/api/save.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c
 CLI_SOURCES  = src/cli/attach.c src/cli/detail.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
                src/cli/process.c src/cli/status.c src/cli/table.c src/cli/task.c
 CLI_SOURCES += src/cli/resources.c
 
-include_HEADERS += include/fever.h include/fever_define.h include/fever_object.h
+include_HEADERS += include/fever.h include/fever_define.h include/fever_object.h include/fever_file.h
 
 # All of the library with its hidden symbols in sight: for the tests and for the fever command.
 noinst_LTLIBRARIES += libfever_core.la

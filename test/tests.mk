@@ -13,7 +13,7 @@ C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime t
                 test/t_object test/t_badinput test/t_weather test/t_inline test/t_idle test/t_memory test/t_options test/t_threads test/t_tsan
 C_TESTS      += test/t_stream test/t_parts
 C_TESTS      += test/t_cancel
-C_TESTS      += test/t_error test/t_fileio
+C_TESTS      += test/t_error test/t_fileio test/t_file
 C_TESTS      += test/t_policy test/t_resources
 SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_cli test/model/run-models
 TEST_HELPERS  = test/cli_demo test/json_get

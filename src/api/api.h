@@ -55,6 +55,8 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
 int fv_put(struct fv_self *self, const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, fever_ref *ref_out);
 /* In a body: room for its result; NULL: the task has failed. */
 void *fv_result(struct fv_self *self, size_t bytes);
+/* In a body of the library's: its task fails with that code (FEVER_E... or an errno), and says so. */
+void fv_body_fail(struct fv_self *self, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The definition of tasks that copy a part of what they depend on; the same number in all processes. */
 extern struct fever_def fv_part_def;
 /* Is the value of a task with such a definition to be had as this type? */

@@ -3,6 +3,8 @@
  * Run by bodies.  Writes the task slot that they own (RUN) and blocks of their own heap.  Dies here: the block is the slot's
  * result, or garbage, and the sweep frees both.
  */
+#include <stdarg.h>
+
 #include "api/api.h"
 
 static void *give_up(struct fv_self *self, int code) {
@@ -11,6 +13,16 @@ static void *give_up(struct fv_self *self, int code) {
         self->fail_code = code;
     }
     return NULL;
+}
+
+void fv_body_fail(struct fv_self *self, int code, const char *format, ...) {
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(self->fail_text, sizeof self->fail_text, format, ap);
+    va_end(ap);
+    self->fail_told = true;
+    self->fail_code = code;
+    self->failed = true;
 }
 
 /* There is a block: makes it smaller. */

@@ -54,7 +54,8 @@ struct fv_self {
     bool                 again;       /* the last task claimed had died before, uncharged */
     bool                 failed;      /* fever_fail was called, or it was told that it is cancelled */
     bool                 deaf;        /* what it waits in is no point of cancellation */
-    int                  fail_code;   /* FEVER_E... of that */
+    bool                 fail_told;   /* fail_text says why, whatever the code */
+    int                  fail_code;   /* FEVER_E... of that, or an errno */
     int                  app_code;
     char                 fail_text[160];
     uint32_t             n_fail_frames; /* where that was */

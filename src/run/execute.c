@@ -220,6 +220,7 @@ void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uin
                        bool outer_failed) {
     bool     failed = self->failed;
     uint64_t id = self->proc->current;
+    bool     told = FV_UNLIKELY(failed) && self->fail_told;
     unsigned cancel = FV_UNLIKELY(failed) ? fv_cancel_asked(index, fv_ref_gen(id)) : 0;
     if (FV_UNLIKELY(cancel & FV_CANCEL_TREE)) /* what it submitted after the others were looked for */
         fv_cancel_children(self, id, self->slot, cancel);
@@ -228,12 +229,14 @@ void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uin
     self->running = outer_running;
     self->own_base = outer_base;
     self->failed = outer_failed;
+    if (FV_UNLIKELY(told))
+        self->fail_told = false;
     if (FV_UNLIKELY(cancel != 0)) {
         fail(self, index, FEVER_ECANCELED, "cancelled while it ran", true);
     } else if (FV_UNLIKELY(failed)) {
         int code = self->fail_code == FEVER_ECANCELED ? FEVER_EAPP : self->fail_code; /* another one, on its stack, was told */
         if (code != FEVER_EAPP || !fv_task_retry(self, index, self->app_code)) {
-            fail(self, index, code, code == FEVER_EAPP ? self->fail_text : NULL, true);
+            fail(self, index, code, code == FEVER_EAPP || told ? self->fail_text : NULL, true);
         } else if (self->call_supervisor && self->is_worker) { /* it is to be woken when the task's time comes */
             self->call_supervisor = false;
             fv_supervisor_ring();
