@@ -28,6 +28,7 @@ uint64_t fv_stream_create(struct fv_self *self, uint32_t index, uint32_t gen, ui
     struct fv_stream *s = fv_at(offset);
     memset(s, 0, bytes);
     s->capacity = capacity;
+    fv_cold(index)->stream_items = (uint32_t)capacity;
     s->bytes_limit = bytes_limit;
     return offset;
 }
@@ -165,13 +166,16 @@ void fv_stream_left(uint32_t index, uint64_t t) {
 }
 
 void fv_stream_free(struct fv_self *self, uint32_t index, uint32_t gen) {
+    struct fv_span    span = fv_stream_span(index);
     struct fv_stream *s = fv_stream_of(index, gen);
-    if (s == NULL)
+    if (span.offset == 0)
         return;
-    for (uint64_t i = 0; i < s->capacity; i++)
+    /* NULL: who freed it before, and died, had come to the chunks of it, of which the first is gone. */
+    uint64_t n = s == NULL ? 0 : FV_MIN(s->capacity, s->n_yielded + 1); /* one may be there that was not counted */
+    for (uint64_t i = 0; i < n; i++)
         if (fv_load_relaxed_64(&s->entry[i].item) != 0)
             fv_shared_release(self, s->entry[i].item, &s->entry[i].item);
-    fv_arena_free(&self->heap, fv_cold(index)->stream, fv_stream_bytes(s->capacity), index, gen);
+    fv_arena_free(&self->heap, span.offset, span.bytes, index, gen);
 }
 
 /* The supervisor looks into streams that it does not hold: one may end, and its block be used anew, while it looks.  So nothing is

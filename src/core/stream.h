@@ -15,6 +15,13 @@ static inline uint64_t fv_stream_bytes(uint64_t capacity) {
 static inline bool fv_is_stream(uint32_t index) {
     return fv_load_relaxed_8(&fv_task(index)->x) & FV_X_OPTIONS && fv_load_relaxed_64(&fv_cold(index)->stream) != 0;
 }
+/* What the slot's stream occupies, or occupied before a part of it was freed; offset 0: it is none. */
+static inline struct fv_span fv_stream_span(uint32_t index) {
+    if (!fv_is_stream(index))
+        return (struct fv_span){0, 0};
+    const struct fv_task_cold *c = fv_cold(index);
+    return (struct fv_span){fv_load_relaxed_64(&c->stream), fv_stream_bytes(fv_load_relaxed_32(&c->stream_items))};
+}
 /* The stream of slot index, of generation gen; NULL when it is none, or gone. */
 struct fv_stream *fv_stream_of(uint32_t index, uint32_t gen);
 

@@ -61,11 +61,9 @@ static bool refers(uint32_t index, uint64_t offset, bool extent) {
         return true;
     if (t->x & FV_X_OPTIONS && offset == fv_cold(index)->options)
         return true;
-    if (fv_is_stream(index)) {
-        uint64_t s = fv_cold(index)->stream;
-        if (extent ? in_span(offset, s, fv_stream_bytes(((const struct fv_stream *)fv_at(s))->capacity)) : offset == s)
-            return true;
-    }
+    struct fv_span s = fv_stream_span(index);
+    if (s.offset != 0 && (extent ? in_span(offset, s.offset, s.bytes) : offset == s.offset))
+        return true;
     return t->x & FV_X_FAILURE && offset == ((const struct fv_failure *)t->result)->error;
 }
 

@@ -259,7 +259,7 @@ static void drop_blocks(struct fv_self *self, uint32_t index, uint32_t gen, unsi
     if (x & FV_X_OPTIONS && c->options != 0)
         fv_arena_free(&self->heap, c->options, c->options_bytes, index, gen);
     if (x & FV_X_OPTIONS && c->stream != 0)
-        fv_arena_free(&self->heap, c->stream, fv_stream_bytes(((struct fv_stream *)fv_at(c->stream))->capacity), index, gen);
+        fv_arena_free(&self->heap, c->stream, fv_stream_bytes(c->stream_items), index, gen);
     if (x & FV_X_ARGS_BLOCK)
         fv_arena_free(&self->heap, args->offset, args->bytes, index, gen);
 }

@@ -54,12 +54,11 @@ static void check_block(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
         return;
     }
     const struct fv_span *a = (const struct fv_span *)t->args, *r = (const struct fv_span *)t->result;
-    const struct fv_stream *stream = fv_stream_of(index, gen);
-    const struct fv_span    s = {stream == NULL ? 0 : fv_cold(index)->stream, stream == NULL ? 0 : fv_stream_bytes(stream->capacity)};
+    const struct fv_span s = fv_stream_span(index);
     bool extent = bytes == FV_CHUNK_BYTES;
 #define INSIDE(s) (extent ? offset >= (s)->offset / FV_CHUNK_BYTES * FV_CHUNK_BYTES && offset < (s)->offset + (s)->bytes : offset == (s)->offset)
     if (!((t->x & FV_X_ARGS_BLOCK && INSIDE(a)) || (t->x & FV_X_RESULT_BLOCK && INSIDE(r)) ||
-          (t->x & FV_X_OPTIONS && fv_cold(index)->options == offset) || (stream != NULL && INSIDE(&s)) ||
+          (t->x & FV_X_OPTIONS && fv_cold(index)->options == offset) || (s.offset != 0 && INSIDE(&s)) ||
           (t->x & FV_X_FAILURE && ((const struct fv_failure *)t->result)->error == offset)))
         BAD(c, "block at %#llx leaks: its root %u does not refer to it\n", (unsigned long long)offset, index);
 }

@@ -176,7 +176,8 @@ _Static_assert(sizeof(struct fv_task) == 64, "one line");
  *   spared       the supervisor: gen 32 | number 32: attempts that the memory monitor ended; good only if gen is the truth word's
  *   queued_ns    the home while FREE; good only with X_OPTIONS: when it was submitted, if it waits for a grant of the dispatcher
  *                (core/queued.c); 0: it is an ordinary task
- *   stream       the home while FREE; good only with X_OPTIONS: offset of the slot's struct fv_stream, 0: none
+ *   stream,      the home while FREE; good only with X_OPTIONS: offset of the slot's struct fv_stream, 0: none, and its capacity, which
+ *   stream_items   tells its size also when some of its chunks have been freed already
  */
 struct fv_task_cold {
     uint64_t count;
@@ -198,7 +199,7 @@ struct fv_task_cold {
         uint64_t copy_check; /* keeper, before CLEAN: checksum of the copy; good as copy is */
     };
     uint32_t options_bytes;
-    uint32_t pad2;
+    uint32_t stream_items;
     uint64_t queued_ns;
 } FV_ALIGNED(64);
 _Static_assert(sizeof(struct fv_task_cold) == 128, "two lines");

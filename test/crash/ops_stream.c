@@ -150,6 +150,11 @@ static void setup_three(void) {
     run_other();
     host_setup();
 }
+static void setup_extent_of_items(void) { /* its control block is an extent */
+    s = counts_with(FEVER_WITH(.stream_items = 3000), 2);
+    run_other();
+    host_setup();
+}
 static void setup_one_item(void) {
     s = counts_remote(1);
     run_other();
@@ -263,6 +268,8 @@ const struct scenario stream_scenarios[] = {
     BODY("next: the producer waits for room", .setup = setup_waits_for_room, .op = next_item, .post = note_item, .finish = finish_taking),
     BODY("release: a stream, with three items", .flags = OP_SHORT, .setup = setup_three, .prepare = hold_stream, .staged = driver_lets_go,
          .op = release_stream),
+    BODY("release: a stream of many items, an extent", .flags = OP_SHORT, .setup = setup_extent_of_items, .prepare = hold_stream,
+         .staged = driver_lets_go, .op = release_stream),
 
     BODY("submit: a stream", .setup = host_setup, .op = submit_stream, .post = release_q),
     WORKER("step: a stream", .setup = setup_stream, .op = step),
