@@ -65,6 +65,7 @@ extern "C" {
     X(FEVER_EDEPTH,        1105, "task",    "too many nested blocked tasks (max_spares reached)") \
     X(FEVER_EDEADLK,       1106, "task",    "waits for itself: nothing can ever complete it") \
     X(FEVER_ESTOREFULL,    1200, "object",  "the object store is full") \
+    X(FEVER_ELOST,         1201, "object",  "the object is lost: its copy on disk is missing, short or damaged") \
     X(FEVER_EABORTED,      1202, "object",  "the object was aborted before it was sealed") \
     X(FEVER_ECORRUPT,      1203, "object",  "the bytes are not those that were written, or asked for") \
     X(FEVER_ESHORT,        1204, "object",  "the file is shorter than it must be") \
@@ -134,6 +135,10 @@ struct fever_options {
     const char *log_to_driver;  /* FEVER_LOG          output of tasks: "prefix", "plain", "direct" [prefix] */
     const char *resources;      /* FEVER_RESOURCES    custom resources for tasks to take: "gpu=2,disk=1.5"; at most 16 [none] */
     double      memory_threshold; /* FEVER_MEMORY_THRESHOLD part of the memory in use above which workers are ended; below 0: never [0.95] */
+    const char *spill_dirs;     /* FEVER_SPILL_DIRS   where objects go that the store has no room for: directories, separated by colons;
+                                   "none": nowhere [the first of $TMPDIR, /var/tmp, /tmp that is on a disk and writable] */
+    uint64_t    spill_limit;    /* FEVER_SPILL_LIMIT  bytes of disk that they may take [90 % of what is free there] */
+    int         spill_at;       /* FEVER_SPILL_AT     percent of the store in use above which cold objects are written to disk [80] */
 };
 
 #define FEVER_OPTIONS(...) (&(struct fever_options){.struct_bytes = sizeof(struct fever_options), ##__VA_ARGS__})

@@ -156,7 +156,7 @@ static struct fv_self *attach(int *why) {
         self->proc->tid = (uint32_t)syscall(SYS_gettid);
         return self;
     }
-    for (uint32_t s = fv_rt.n_worker_slots + 1; s < fv_map.seg->n_procs; s++) {
+    for (uint32_t s = fv_rt.driver_slots; s < fv_map.seg->n_procs; s++) {
         if (fv_bit_test(fv_map.seg->taken, s))
             continue;
         int rc = fv_segment_open_slot(s);
@@ -171,7 +171,7 @@ static struct fv_self *attach(int *why) {
         p->pid = (uint32_t)getpid();
         p->pid_start = fv_rt.driver_start;
         p->tid = (uint32_t)syscall(SYS_gettid);
-        p->number = s - fv_rt.n_worker_slots - 1;
+        p->number = s - fv_rt.driver_slots;
         p->cpu = -1;
         p->started_ns = fv_now_ns();
         fv_store_release_32(&p->role, FV_ROLE_DRIVER);
@@ -354,15 +354,17 @@ static int init_locked(const struct fever_options *user) {
     fv_rt.driver_start = fv_process_starttime(fv_rt.driver_pid);
     fv_rt.n_workers = o->inline_tasks ? 0 : (uint32_t)o->workers;
     fv_rt.n_worker_slots = o->inline_tasks ? 0 : fv_rt.n_workers + (uint32_t)o->max_spares;
+    fv_rt.keeper_slot = o->inline_tasks ? 0 : fv_rt.n_worker_slots + 1;
+    fv_rt.driver_slots = FV_MAX(fv_rt.n_worker_slots, fv_rt.keeper_slot) + 1;
     uint64_t most = FV_MAX(limits.shm_total, limits.mem_available);
     if (o->store_bytes / 16 > most) { /* the size is a limit, but its tables alone would cost too much */
         fv_warn("a store of %.1f GiB cannot be had: at most %.1f GiB of shared memory are there", (double)o->store_bytes / (1 << 30),
                 (double)most / (1 << 30));
         return -FEVER_ENOROOM;
     }
-    struct fv_segment_plan plan = {.n_procs = FV_MAX(o->process_slots, fv_rt.n_worker_slots + 2), .slab = 1024};
+    struct fv_segment_plan plan = {.n_procs = FV_MAX(o->process_slots, fv_rt.driver_slots + 1), .slab = 1024};
     plan.n_procs = FV_MIN(plan.n_procs, FV_MAX_PROCS - 1);
-    if (fv_rt.n_worker_slots + 2 > plan.n_procs) {
+    if (fv_rt.driver_slots + 1 > plan.n_procs) {
         fv_warn("%u workers and spares do not fit %u process slots", fv_rt.n_worker_slots, plan.n_procs);
         return -FEVER_EOPTION;
     }

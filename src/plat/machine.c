@@ -5,7 +5,12 @@
  */
 #include "plat/machine.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 #include "base/base.h"
 
@@ -44,6 +49,42 @@ static uint64_t default_store(const struct fv_options *options, const struct fv_
     return FV_MAX(whole, MIB);
 }
 
+/* Memory is what spilling is to save: not there. */
+static bool is_on_disk(const char *dir)
+{
+    enum { TMPFS = 0x01021994, RAMFS = 0x858458f6 };
+    struct statfs s;
+
+    return dir != NULL && dir[0] == '/' && access(dir, W_OK | X_OK) == 0 && statfs(dir, &s) == 0 && (unsigned long)s.f_type != TMPFS &&
+           (unsigned long)s.f_type != RAMFS;
+}
+
+static void default_spill_dirs(char *dirs_out, size_t bytes)
+{
+    const char *const dir[] = {getenv("TMPDIR"), "/var/tmp", "/tmp"};
+
+    snprintf(dirs_out, bytes, "none");
+    for (size_t i = 0; i < FV_COUNT_OF(dir); i++)
+        if (is_on_disk(dir[i]) && strlen(dir[i]) < bytes && strchr(dir[i], ':') == NULL) {
+            snprintf(dirs_out, bytes, "%s", dir[i]);
+            return;
+        }
+}
+
+/* 90 % of what is free in them; on one file system twice is counted twice: a limit, and free space is looked at all the same. */
+static uint64_t default_spill_limit(const char *dirs)
+{
+    char copy[sizeof((struct fv_options *)0)->spill_dirs], *save;
+    uint64_t bytes = 0;
+    struct statvfs s;
+
+    snprintf(copy, sizeof copy, "%s", dirs);
+    for (char *dir = strtok_r(copy, ":", &save); dir != NULL; dir = strtok_r(NULL, ":", &save))
+        if (statvfs(dir, &s) == 0)
+            bytes += (uint64_t)s.f_bavail * s.f_frsize / 10 * 9;
+    return bytes;
+}
+
 void fv_options_fill(struct fv_options *options, const struct fv_topo *topo, const struct fv_limits *limits)
 {
     if (is_default(options, FV_OPTION_workers))
@@ -53,6 +94,10 @@ void fv_options_fill(struct fv_options *options, const struct fv_topo *topo, con
     if (is_default(options, FV_OPTION_store_warm))
         options->store_warm = FV_MIN(256 * MIB, options->store_bytes / 4);
     options->store_warm = FV_MIN(options->store_warm, options->store_bytes);
+    if (is_default(options, FV_OPTION_spill_dirs))
+        default_spill_dirs(options->spill_dirs, sizeof options->spill_dirs);
+    if (is_default(options, FV_OPTION_spill_limit))
+        options->spill_limit = default_spill_limit(options->spill_dirs);
     if (is_default(options, FV_OPTION_process_slots)) {
         uint32_t needed = (uint32_t)options->workers + (uint32_t)options->max_spares + OTHER_SLOTS;
 

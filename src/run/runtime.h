@@ -19,6 +19,8 @@ struct fv_runtime {
     pid_t             driver_pid, supervisor_pid;
     uint64_t          driver_start;
     uint32_t          n_workers, n_worker_slots; /* worker slots are 1 .. n_worker_slots, the last max_spares for spares */
+    uint32_t          keeper_slot;    /* the one behind them; 0: with FEVER_INLINE=1 there is none */
+    uint32_t          driver_slots;   /* those from here on are for the driver's threads */
     void            (*hook)(void *);
     void             *hook_arg;
 };

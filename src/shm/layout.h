@@ -283,7 +283,8 @@ enum fv_role { FV_ROLE_NONE, FV_ROLE_SUPERVISOR, FV_ROLE_DRIVER, FV_ROLE_WORKER,
     X(GROUP, "waits for a group") X(SPARE, "spare: stands by for a blocked worker") X(START, "starting") \
     X(ITEM, "waits for an item of a stream") X(ROOM, "waits for room in its stream") \
     X(GRANT, "stands by: its CPU is set aside for tasks that ask for more") \
-    X(RESTORE, "waits for an object that is being read back from disk") X(STORE, "waits for room in the object store")
+    X(RESTORE, "waits for an object that is being read back from disk") X(STORE, "waits for room in the object store") \
+    X(KEEPER, "keeper: nothing is to be written or read back")
 enum fv_wait_reason {
 #define FV_X(name, text) FV_WAIT_##name,
     FV_WAITS(FV_X)
