@@ -110,6 +110,168 @@ FEVER_API int fever_view_raw(fever_ref ref, const void **data_out, size_t *bytes
 #define fever_view(ref, data_out, bytes_out) \
     fever_view_raw((ref), (const void **)(1 ? (data_out) : (const __typeof__(**(data_out)) **)0), (bytes_out), FEVER_FOREVER)
 
+/* ---------------------------------------------------------------------------------------------
+ * Objects with a name, a shape, and more
+ *
+ *     fever_object_put(FEVER_OBJECT(.name = "grid", .shape = FEVER_SHAPE(*grid, 100, 200)), grid, sizeof(double) * 100 * 200, &ref);
+ *     fever_put_array(v, n, &ref);                                    an array of n, whatever v points to
+ *     struct fever_shape shape; const double *v;
+ *     fever_view_array(ref, &v, &shape);                              shape.count of them, or -FEVER_ETYPE
+ */
+#define FEVER_DIMS_MOST       8
+#define FEVER_META_MOST       4096
+#define FEVER_ALIGNMENT_MOST  65536
+
+/* What an array is made of, and its extent in each dimension. */
+struct fever_shape {
+    size_t   element_bytes;          /* 0: no array */
+    unsigned element_type;           /* FEVER_TYPE_OF an element, 0: not said */
+    unsigned n_dims;                 /* 0 in options: one, as long as its bytes say */
+    size_t   dims[FEVER_DIMS_MOST];
+    size_t   count;                  /* elements in all; need not be set in options */
+};
+#define FEVER_SHAPE(element, ...) \
+    ((struct fever_shape){.element_bytes = sizeof(element), .element_type = FEVER_TYPE_OF(element), .n_dims = FEVER_COUNT(__VA_ARGS__), \
+                          .dims = {__VA_ARGS__}})
+
+/* Options of one object.  A field that is 0 (or NULL) means the default in brackets. */
+struct fever_object_options {
+    size_t             struct_bytes; /* sizeof(struct fever_object_options); set by FEVER_OBJECT() */
+    const char        *name;         /* for people: shown by the tools, up to 47 characters; need not be unique [NULL] */
+    size_t             alignment;    /* of its data: a power of two, at most 64 KiB [64] */
+    const void        *meta;         /* bytes of the user's own, copied; at most 4096 [NULL] */
+    size_t             meta_bytes;
+    struct fever_shape shape;        /* [no array] */
+    const fever_ref   *refs;         /* fever_object_put: the refs in its data, which it keeps alive [NULL] */
+    size_t             n_refs;
+};
+#define FEVER_OBJECT(...) (&(struct fever_object_options){.struct_bytes = sizeof(struct fever_object_options), ##__VA_ARGS__})
+
+/* fever_object_put: fever_put, of an object with a name, a shape, metadata or an alignment of its own.
+ *   Struct   fever_object_options
+ *   Struct   fever_shape
+ *   Takes    options: FEVER_OBJECT(...), or NULL; copied.  data, bytes: as many as its shape says, if it has one
+ *   Gives    ref_out: a ref that this thread holds
+ *   Returns  0; -FEVER_EINVAL (an option, or bytes that do not fit the shape), -FEVER_ENULL, -FEVER_ESTALE (one of refs),
+ *            -FEVER_ETOOBIG, -FEVER_ESTOREFULL, -FEVER_ENOSLOTS; those of entry
+ *   Blocks   as fever_put
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   as fever_put, and a small block for the options; with an alignment above 64 bytes whole chunks of 64 KiB
+ *   Cost     as fever_put, and about as much as a put of its metadata
+ *   Source   Plasma's metadata; numpy's arrays in Ray
+ *   Since    0.1.0 */
+FEVER_API int fever_object_put(const struct fever_object_options *options, const void *data, size_t bytes, fever_ref *ref_out);
+
+/* fever_object_create_raw, fever_object_create: fever_create, of an object with a name, a shape, metadata or an alignment of its own.
+ *   Form     int fever_object_create(const struct fever_object_options *options, size_t bytes, T **data_out, fever_ref *ref_out);
+ *   Takes    options: FEVER_OBJECT(...) without refs, or NULL; copied.  bytes: as many as its shape says, if it has one
+ *   Gives    data_out: its memory, as of fever_create; ref_out: held by this thread
+ *   Returns  0; -FEVER_EINVAL (an option, or bytes that do not fit the shape), -FEVER_ENULL, -FEVER_ETOOBIG, -FEVER_ESTOREFULL,
+ *            -FEVER_ENOSLOTS; those of entry
+ *   Blocks   as fever_create
+ *   Context  driver and task; when the creator dies before fever_seal the object fails with FEVER_EABORTED
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   as fever_create, and a small block for the options; with an alignment above 64 bytes whole chunks of 64 KiB
+ *   Cost     as fever_create, and about as much as a put of its metadata
+ *   Source   Plasma's Create
+ *   Since    0.1.0 */
+FEVER_API int fever_object_create_raw(const struct fever_object_options *options, size_t bytes, void **data_out, fever_ref *ref_out);
+#define fever_object_create(options, bytes, data_out, ref_out) \
+    fever_object_create_raw((options), (bytes), (void **)(1 ? (data_out) : (__typeof__(**(data_out)) **)0), (ref_out))
+
+/* What is known of an object or result. */
+struct fever_object_info {
+    size_t             struct_bytes; /* sizeof(struct fever_object_info); set by the caller */
+    uint64_t           bytes;
+    bool               sealed;       /* false: fever_create'd and not sealed yet */
+    const char        *name;         /* "": none */
+    size_t             alignment;    /* as it was asked for, at least 64 */
+    const void        *meta;         /* NULL: none */
+    size_t             meta_bytes;
+    struct fever_shape shape;        /* element_bytes 0: no array */
+};
+
+/* fever_object_info: size, shape, name and metadata of an object or result that is there.
+ *   Struct   fever_object_info
+ *   Takes    ref; info_out, with struct_bytes set to its size
+ *   Gives    info_out; name and meta point to read-only memory and are good as long as this process holds the ref
+ *   Returns  0; -FEVER_ESTATE (nothing is there yet: a task or promise that is not done), the error of a task that has failed;
+ *            -FEVER_EINVAL (struct_bytes), -FEVER_ENULL, -FEVER_ESTALE; those of entry
+ *   Blocks   never: it does not wait for the ref
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   nothing is allocated or copied
+ *   Cost     a few loads
+ *   Source   Plasma's metadata
+ *   Since    0.1.0 */
+FEVER_API int fever_object_info(fever_ref ref, struct fever_object_info *info_out);
+
+/* fever_put_array_raw, fever_put_array: copies an array into a new, sealed object that knows what it is made of.
+ *   Form     int fever_put_array(const T *data, size_t n, fever_ref *ref_out);
+ *   Takes    data: n elements; element_bytes, type: sizeof and FEVER_TYPE_OF an element
+ *   Gives    ref_out: a ref that this thread holds
+ *   Returns  0; -FEVER_EINVAL (elements of no size), -FEVER_ENULL, -FEVER_ETOOBIG, -FEVER_ESTOREFULL, -FEVER_ENOSLOTS; those of entry
+ *   Blocks   as fever_put
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   as fever_object_put
+ *   Cost     as fever_object_put
+ *   Source   Ray's ray.put of a numpy array
+ *   Since    0.1.0 */
+FEVER_API int fever_put_array_raw(const void *data, size_t n, size_t element_bytes, unsigned type, fever_ref *ref_out);
+#define fever_put_array(data, n, ref_out) fever_put_array_raw((data), (n), sizeof *(data), FEVER_TYPE_OF(*(data)), (ref_out))
+
+/* fever_create_array_raw, fever_create_array: a new object for an array of n elements, to be filled in place and sealed.
+ *   Form     int fever_create_array(size_t n, T **data_out, fever_ref *ref_out);
+ *   Takes    n; element_bytes, type: sizeof and FEVER_TYPE_OF an element
+ *   Gives    data_out: its memory, as of fever_create; ref_out: held by this thread
+ *   Returns  0; -FEVER_EINVAL (elements of no size), -FEVER_ENULL, -FEVER_ETOOBIG, -FEVER_ESTOREFULL, -FEVER_ENOSLOTS; those of entry
+ *   Blocks   as fever_create
+ *   Context  driver and task; when the creator dies before fever_seal the object fails with FEVER_EABORTED
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   as fever_object_create
+ *   Cost     as fever_object_create
+ *   Source   Plasma's Create
+ *   Since    0.1.0 */
+FEVER_API int fever_create_array_raw(size_t n, size_t element_bytes, unsigned type, void **data_out, fever_ref *ref_out);
+#define fever_create_array(n, data_out, ref_out) \
+    fever_create_array_raw((n), sizeof **(data_out), FEVER_TYPE_OF(**(data_out)), \
+                           (void **)(1 ? (data_out) : (__typeof__(**(data_out)) **)0), (ref_out))
+
+/* fever_view_array_raw, fever_view_array: waits for an array and shows it where it lies, if it is one of such elements.
+ *   Form     int fever_view_array(fever_ref ref, const T **data_out, struct fever_shape *shape_out);
+ *   Takes    ref: an array, or an object or result that does not say what it is made of, and is taken for one of one dimension;
+ *            element_bytes, type: sizeof and FEVER_TYPE_OF an element, type 0 for any; timeout_s: 0 polls, FEVER_FOREVER
+ *   Gives    data_out: good as long as this process holds the ref; shape_out, which may be NULL
+ *   Returns  0; -FEVER_ETYPE (elements of another type or size, or no whole number of them); else as fever_view: the error of the task,
+ *            -FEVER_ETIMEDOUT, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL, -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those of
+ *            entry
+ *   Blocks   as fever_get
+ *   Context  driver and task; a task's ref arguments are held for it while it runs
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     the memory is not there in a child that the program forked
+ *   Memory   as fever_view: no copy, mapped read-only
+ *   Cost     as fever_view, and a few loads
+ *   Source   Ray's zero-copy reads of numpy arrays
+ *   Since    0.1.0 */
+FEVER_API int fever_view_array_raw(fever_ref ref, size_t element_bytes, unsigned type, double timeout_s, const void **data_out,
+                                   struct fever_shape *shape_out);
+#define fever_view_array(ref, data_out, shape_out) \
+    fever_view_array_raw((ref), sizeof **(data_out), FEVER_TYPE_OF(**(data_out)), FEVER_FOREVER, \
+                         (const void **)(1 ? (data_out) : (const __typeof__(**(data_out)) **)0), (shape_out))
+
 #ifdef __cplusplus
 }
 #endif

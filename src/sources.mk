@@ -29,6 +29,10 @@ CLI_SOURCES  = src/cli/attach.c src/cli/detail.c src/cli/help.c src/cli/list.c s
                src/cli/process.c src/cli/status.c src/cli/table.c src/cli/task.c
 CLI_SOURCES += src/cli/resources.c
 
+# objects with a name, a shape, metadata
+CORE_SOURCES += src/core/object.c
+API_SOURCES += src/api/array.c
+
 include_HEADERS += include/fever.h include/fever_define.h include/fever_object.h include/fever_file.h
 
 # All of the library with its hidden symbols in sight: for the tests and for the fever command.

@@ -13,6 +13,7 @@ C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime t
                 test/t_object test/t_badinput test/t_weather test/t_inline test/t_idle test/t_memory test/t_options test/t_threads test/t_tsan
 C_TESTS      += test/t_stream test/t_parts
 C_TESTS      += test/t_cancel
+C_TESTS      += test/t_array
 C_TESTS      += test/t_error test/t_fileio test/t_file
 C_TESTS      += test/t_policy test/t_resources test/t_evict
 SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_cli test/model/run-models
@@ -34,6 +35,7 @@ CRASH_KILL_SOURCES = test/crash/kill.c test/crash/ops.c test/crash/roles.c test/
 CRASH_KILL_SOURCES += src/core/attempt.c src/core/failure.c
 CRASH_KILL_SOURCES += src/core/queued.c
 CRASH_KILL_SOURCES += src/core/cancel.c
+CRASH_KILL_SOURCES += src/core/object.c
 CRASH_KILL_SOURCES += test/crash/ops_stream.c
 CRASH_KILL_SOURCES += test/crash/ops_cancel.c
 test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)

@@ -51,8 +51,14 @@ void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref);
 int fv_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
               const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t site,
               uint64_t *id_out);
-/* fever_put_with(), inside. */
-int fv_put(struct fv_self *self, const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, fever_ref *ref_out);
+/* fever_put_with(), fever_object_put() and fever_object_create(), inside, for a call at site.  spec: NULL: nothing of its own. */
+struct fv_object_spec {
+    struct fever_object_options options; /* checked and completed: fv_object_check() */
+    uint32_t                    block_bytes;
+};
+int fv_put(struct fv_self *self, const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, uint64_t site, fever_ref *ref_out);
+int fv_put_as(struct fv_self *self, const struct fv_object_spec *spec, const void *data, size_t bytes, uint64_t site, fever_ref *ref_out);
+int fv_create(struct fv_self *self, const struct fv_object_spec *spec, size_t bytes, uint64_t site, void **data_out, fever_ref *ref_out);
 /* In a body: room for its result; NULL: the task has failed. */
 void *fv_result(struct fv_self *self, size_t bytes);
 /* In a body of the library's: its task fails with that code (FEVER_E... or an errno), and says so. */

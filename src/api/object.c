@@ -7,9 +7,10 @@
 
 #include "api/api.h"
 #include "base/copy.h"
+#include "core/object.h"
 
 /* A free slot of one's own, filled but for truth. */
-static int new_slot(struct fv_self *self, uint8_t kind, uint32_t *index_out, uint32_t *gen_out) {
+static int new_slot(struct fv_self *self, uint8_t kind, uint64_t site, uint32_t *index_out, uint32_t *gen_out) {
     uint64_t spin_until = 0;
     uint32_t index = self->slot << fv_map.shift | self->cursor;
     struct fv_home_slot *next = &self->home[self->cursor];
@@ -29,10 +30,12 @@ static int new_slot(struct fv_self *self, uint8_t kind, uint32_t *index_out, uin
     task->waiter = 0;
     task->arg_bytes = 0;
     task->result_bytes = 0;
+    task->args[0] = site;
+    task->args[1] = 0;
     struct fv_home_slot *h = &self->home[index & fv_map.mask];
     h->extra = 0;
     h->group = 0;
-    h->site = 0;
+    h->site = site;
     *index_out = index;
     return 0;
 }
@@ -44,9 +47,19 @@ static void publish(struct fv_self *self, uint32_t index, uint32_t gen, unsigned
         fv_own_add(self, ref_out->id);
 }
 
-int fv_put(struct fv_self *self, const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, fever_ref *ref_out) {
+/* Of a slot that is not to be published after all. */
+static int give_up(struct fv_self *self, uint32_t index, uint32_t gen, const struct fv_object_spec *spec) {
+    if (spec != NULL && spec->block_bytes != 0)
+        fv_arena_free(&self->heap, fv_cold(index)->options, spec->block_bytes, index, gen);
+    return -FEVER_ESTOREFULL;
+}
+
+/* spec: NULL for most. */
+static inline int put(struct fv_self *self, const void *data, size_t bytes, const fever_ref *refs, size_t n_refs,
+                      const struct fv_object_spec *spec, uint64_t site, fever_ref *ref_out) {
     uint32_t index = 0, gen = 0;
     uint64_t head = (bytes + 7) & ~7ull, t = 0, total = bytes + (n_refs != 0 ? head - bytes + 8 + 8 * n_refs : 0);
+    unsigned x = 0;
     if (FV_UNLIKELY(bytes > fv_arena_capacity() || n_refs > fv_arena_capacity() / 8 || total > fv_arena_capacity()))
         return -FEVER_ETOOBIG;
     for (size_t i = 0; i < n_refs; i++) {
@@ -54,36 +67,53 @@ int fv_put(struct fv_self *self, const void *data, size_t bytes, const fever_ref
         if (rc < 0)
             return rc;
     }
-    int rc = new_slot(self, FV_KIND_OBJECT, &index, &gen);
+    int rc = new_slot(self, FV_KIND_OBJECT, site, &index, &gen);
     if (FV_UNLIKELY(rc < 0))
         return rc;
     struct fv_task *task = fv_task(index);
+    if (spec != NULL && spec->block_bytes != 0) {
+        if (!fv_object_describe(self, index, gen, &spec->options, spec->block_bytes))
+            return -FEVER_ESTOREFULL;
+        x = FV_X_OPTIONS;
+    }
     if (bytes <= FV_INLINE_RESULT && n_refs == 0) {
         if (bytes != 0)
             memcpy(task->result, data, bytes);
         task->result_bytes = (uint32_t)bytes;
     } else {
-        uint64_t offset = fv_home_alloc(self, index, gen, total);
+        uint64_t offset = spec != NULL ? fv_object_alloc(self, index, gen, total, spec->options.alignment) : fv_home_alloc(self, index, gen, total);
         if (FV_UNLIKELY(offset == 0))
-            return -FEVER_ESTOREFULL;
+            return give_up(self, index, gen, spec);
         fv_copy(fv_at(offset), data, bytes);
         task->result[0] = offset;
         task->result[1] = bytes;
-        task->x = FV_X_RESULT_BLOCK;
+        x |= FV_X_RESULT_BLOCK;
         if (FV_UNLIKELY(n_refs != 0)) {
             uint64_t *tail = fv_at(offset + head);
             memset(tail, 0, 8 + 8 * n_refs);
             tail[0] = n_refs;
-            task->x = FV_X_RESULT_BLOCK | FV_X_NESTED;
+            task->x = (uint8_t)(x | FV_X_NESTED);
+            x |= FV_X_NESTED;
             /* the slot must be live while its records are made, so that a recount sees them */
             fv_store_release_64(&task->truth, fv_truth(gen, self->slot, 0, FV_HELD, FV_OPEN));
             for (size_t i = 0; i < n_refs; i++)
                 fv_shared_acquire(self, refs[i].id, &tail[1 + i]);
         }
     }
+    if (FV_UNLIKELY(spec != NULL || bytes >= FV_DATED_BYTES))
+        task->args[1] = fv_now_ns();
+    task->x = (uint8_t)x;
     publish(self, index, gen, FV_DONE, ref_out);
     fv_count(self->proc, FV_C_puts);
     return 0;
+}
+
+int fv_put(struct fv_self *self, const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, uint64_t site, fever_ref *ref_out) {
+    return put(self, data, bytes, refs, n_refs, NULL, site, ref_out);
+}
+
+int fv_put_as(struct fv_self *self, const struct fv_object_spec *spec, const void *data, size_t bytes, uint64_t site, fever_ref *ref_out) {
+    return put(self, data, bytes, spec->options.refs, spec->options.n_refs, spec, site, ref_out);
 }
 
 int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t n_refs, fever_ref *ref_out) {
@@ -93,10 +123,42 @@ int fever_put_with(const void *data, size_t bytes, const fever_ref *refs, size_t
     struct fv_self *self = fv_enter(&why);
     if (FV_UNLIKELY(self == NULL))
         return why;
-    return fv_leave(self, fv_put(self, data, bytes, refs, n_refs, ref_out));
+    return fv_leave(self, put(self, data, bytes, refs, n_refs, NULL, FV_SITE(), ref_out));
 }
 
-int fever_put(const void *data, size_t bytes, fever_ref *ref_out) { return fever_put_with(data, bytes, NULL, 0, ref_out); }
+int fever_put(const void *data, size_t bytes, fever_ref *ref_out) {
+    int why;
+    if (FV_UNLIKELY(ref_out == NULL || (data == NULL && bytes != 0)))
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (FV_UNLIKELY(self == NULL))
+        return why;
+    return fv_leave(self, put(self, data, bytes, NULL, 0, NULL, FV_SITE(), ref_out));
+}
+
+int fv_create(struct fv_self *self, const struct fv_object_spec *spec, size_t bytes, uint64_t site, void **data_out, fever_ref *ref_out) {
+    if (bytes > fv_arena_capacity())
+        return -FEVER_ETOOBIG;
+    uint32_t index = 0, gen = 0;
+    int rc = new_slot(self, FV_KIND_OBJECT, site, &index, &gen);
+    if (rc < 0)
+        return rc;
+    struct fv_task *task = fv_task(index);
+    bool described = spec != NULL && spec->block_bytes != 0;
+    if (described && !fv_object_describe(self, index, gen, &spec->options, spec->block_bytes))
+        return -FEVER_ESTOREFULL;
+    uint64_t offset = fv_object_alloc(self, index, gen, bytes, spec != NULL ? spec->options.alignment : 0);
+    if (offset == 0)
+        return give_up(self, index, gen, spec);
+    task->result[0] = offset;
+    task->result[1] = bytes;
+    task->args[1] = described || bytes >= FV_DATED_BYTES ? fv_now_ns() : 0;
+    task->x = described ? FV_X_RESULT_BLOCK | FV_X_OPTIONS : FV_X_RESULT_BLOCK;
+    publish(self, index, gen, FV_OPEN, ref_out);
+    fv_count(self->proc, FV_C_puts);
+    *data_out = fv_at(offset);
+    return 0;
+}
 
 int fever_create_raw(size_t bytes, void **data_out, fever_ref *ref_out) {
     int why;
@@ -105,23 +167,7 @@ int fever_create_raw(size_t bytes, void **data_out, fever_ref *ref_out) {
     struct fv_self *self = fv_enter(&why);
     if (self == NULL)
         return why;
-    if (bytes > fv_arena_capacity())
-        return fv_leave(self, -FEVER_ETOOBIG);
-    uint32_t index = 0, gen = 0;
-    int rc = new_slot(self, FV_KIND_OBJECT, &index, &gen);
-    if (rc < 0)
-        return fv_leave(self, rc);
-    uint64_t offset = fv_home_alloc(self, index, gen, bytes);
-    if (offset == 0)
-        return fv_leave(self, -FEVER_ESTOREFULL);
-    struct fv_task *task = fv_task(index);
-    task->result[0] = offset;
-    task->result[1] = bytes;
-    task->x = FV_X_RESULT_BLOCK;
-    publish(self, index, gen, FV_OPEN, ref_out);
-    fv_count(self->proc, FV_C_puts);
-    *data_out = fv_at(offset);
-    return fv_leave(self, 0);
+    return fv_leave(self, fv_create(self, NULL, bytes, FV_SITE(), data_out, ref_out));
 }
 
 /* The slot of an open object or promise of that kind. */
@@ -169,7 +215,7 @@ int fever_promise(fever_ref *ref_out) {
     if (self == NULL)
         return why;
     uint32_t index = 0, gen = 0;
-    int rc = new_slot(self, FV_KIND_PROMISE, &index, &gen);
+    int rc = new_slot(self, FV_KIND_PROMISE, FV_SITE(), &index, &gen);
     if (rc == 0)
         publish(self, index, gen, FV_OPEN, ref_out);
     return fv_leave(self, rc);

@@ -78,12 +78,12 @@ static int find_refs(const void *item, size_t bytes, fever_ref few[FEW_REFS], fe
     return 0;
 }
 
-static int put_item(struct fv_self *self, const void *item, size_t bytes, unsigned type, fever_ref *ref_out) {
+static int put_item(struct fv_self *self, const void *item, size_t bytes, unsigned type, uint64_t site, fever_ref *ref_out) {
     fever_ref few[FEW_REFS], *refs = few;
     size_t    n = 0;
     int       rc = type == 0 || type == 16 || type == 255 ? find_refs(item, bytes, few, &refs, &n) : 0;
     if (rc == 0)
-        rc = fv_put(self, item, bytes, refs, n, ref_out);
+        rc = fv_put(self, item, bytes, refs, n, site, ref_out);
     if (refs != few)
         free(refs);
     if (rc == 0 && self->n_own > self->own_base)
@@ -91,7 +91,7 @@ static int put_item(struct fv_self *self, const void *item, size_t bytes, unsign
     return rc;
 }
 
-static int yield(struct fv_self *self, uint32_t index, struct fv_stream *s, const void *item, size_t bytes, unsigned type) {
+static int yield(struct fv_self *self, uint32_t index, struct fv_stream *s, const void *item, size_t bytes, unsigned type, uint64_t site) {
     const struct fever_def *def = fv_defs[fv_task(index)->def];
     fever_ref               ref;
     if (item == NULL && bytes != 0)
@@ -108,7 +108,7 @@ static int yield(struct fv_self *self, uint32_t index, struct fv_stream *s, cons
         return -FEVER_ECANCELED;
     }
     if (rc == 0)
-        rc = put_item(self, item, bytes, type, &ref);
+        rc = put_item(self, item, bytes, type, site, &ref);
     if (rc == 0) {
         fv_stream_push(self, s, ref.id, bytes);
         fv_unhold(self, ref.id);
@@ -126,7 +126,7 @@ int fever_yield_raw(const void *item, size_t bytes, unsigned type) {
         return fv_leave(self, -FEVER_ECONTEXT);
     if (self->failed || fv_cancel_told(self))
         return fv_leave(self, -self->fail_code);
-    int rc = yield(self, index, fv_at(fv_cold(index)->stream), item, bytes, type);
+    int rc = yield(self, index, fv_at(fv_cold(index)->stream), item, bytes, type, FV_SITE());
     if (rc < 0 && rc != -FEVER_ECANCELED) { /* no item is lost unseen */
         self->failed = true;
         self->fail_code = -rc;

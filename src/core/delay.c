@@ -32,7 +32,7 @@ void fv_task_clear_result(struct fv_self *self, uint32_t index, struct fv_heap *
                 fv_shared_release(self, nested[i], &nested[i]);
     struct fv_span *s = (struct fv_span *)task->result;
     if (task->x & FV_X_RESULT_BLOCK && s->offset != 0)
-        fv_arena_free(heap, s->offset, s->bytes, index, fv_truth_gen(t));
+        fv_arena_free(heap, s->offset, fv_task_block_bytes(index, t), index, fv_truth_gen(t));
     if (task->x & FV_X_FAILURE && ((struct fv_failure *)task->result)->error != 0)
         fv_arena_free(heap, ((struct fv_failure *)task->result)->error, sizeof(struct fever_error), index, fv_truth_gen(t));
     if (task->x & (FV_X_RESULT_BLOCK | FV_X_NESTED | FV_X_FAILURE))

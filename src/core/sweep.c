@@ -57,7 +57,7 @@ static bool refers(uint32_t index, uint64_t offset, bool extent) {
     const struct fv_span *a = (const struct fv_span *)t->args, *r = (const struct fv_span *)t->result;
     if (t->x & FV_X_ARGS_BLOCK && (extent ? in_span(offset, a->offset, a->bytes) : offset == a->offset))
         return true;
-    if (t->x & FV_X_RESULT_BLOCK && (extent ? in_span(offset, r->offset, r->bytes) : offset == r->offset))
+    if (t->x & FV_X_RESULT_BLOCK && (extent ? in_span(offset, r->offset, fv_task_block_bytes(index, fv_load_acquire_64(&t->truth))) : offset == r->offset))
         return true;
     if (t->x & FV_X_OPTIONS && offset == fv_cold(index)->options)
         return true;
@@ -79,8 +79,10 @@ static void free_orphan(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
     bool     live = fv_truth_gen(t) == gen && fv_truth_state(t) != FV_FREE;
     if (live && refers(index, offset, extent))
         return;
-    /* An extent has no owner: it is the dead's only if the dead was filling the slot, or running it. */
-    if (extent && !(live ? fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == o->dead : fv_home_of(index) == o->dead))
+    /* An extent has no owner: it is the dead's only if the dead was filling the slot, or running it, or was freeing it (then the slot
+     * has the block's generation still, or a later one). */
+    if (extent && !(live ? fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == o->dead
+                         : fv_home_of(index) == o->dead || (int32_t)(fv_truth_gen(t) - gen) >= 0))
         return;
     fv_arena_free(NULL, offset, bytes, index, gen);
 }

@@ -146,12 +146,19 @@ uint64_t *fv_task_nested(uint32_t index, uint64_t truth, uint64_t *n_out) {
     struct fv_task *t = fv_task(index);
     if ((t->x & (FV_X_NESTED | FV_X_RESULT_BLOCK)) != (FV_X_NESTED | FV_X_RESULT_BLOCK))
         return NULL;
-    const struct fv_span *s = (const struct fv_span *)t->result;
-    if (s->offset == 0 || !fv_arena_owned(s->offset, index, fv_truth_gen(truth)))
+    uint64_t offset = fv_load_relaxed_64(&t->result[0]), bytes = fv_load_relaxed_64(&t->result[1]); /* may change hands meanwhile */
+    if (offset < fv_map.seg->off_data || offset > fv_map.seg->bytes || bytes > fv_map.seg->bytes - offset - 16 ||
+        !fv_arena_owned(offset, index, fv_truth_gen(truth)))
         return NULL;
-    uint64_t *tail = fv_at(s->offset + ((s->bytes + 7) & ~7ull));
+    uint64_t *tail = fv_at(offset + ((bytes + 7) & ~7ull));
     *n_out = tail[0];
     return tail + 1;
+}
+
+uint64_t fv_task_block_bytes(uint32_t index, uint64_t truth) {
+    const struct fv_span *s = (const struct fv_span *)fv_task(index)->result;
+    uint64_t              n, head = (s->bytes + 7) & ~7ull;
+    return fv_task_nested(index, truth, &n) != NULL ? head + 8 + 8 * n : s->bytes;
 }
 
 /* ------------------------------------------------------------------------------------------------
@@ -641,7 +648,7 @@ void fv_task_set_failure(struct fv_self *self, uint32_t index, const struct feve
     uint32_t gen = fv_truth_gen(fv_load_relaxed_64(&task->truth));
     if (task->x & FV_X_RESULT_BLOCK) { /* what the body had written */
         struct fv_span *s = (struct fv_span *)task->result;
-        fv_arena_free(&self->heap, s->offset, s->bytes, index, gen);
+        fv_arena_free(&self->heap, s->offset, fv_task_block_bytes(index, fv_load_relaxed_64(&task->truth)), index, gen);
         fv_and_8(&task->x, (uint8_t)~(FV_X_RESULT_BLOCK | FV_X_NESTED));
     }
     struct fv_failure f = {.code = (uint16_t)error->code, .signal = (uint16_t)error->signal, .app_code = error->app_code};
@@ -713,7 +720,7 @@ static void finish_one(struct fv_self *self, uint32_t index) {
     if (task->x & FV_X_RESULT_BLOCK) {
         struct fv_span *s = (struct fv_span *)task->result;
         if (s->offset != 0)
-            fv_arena_free(&self->heap, s->offset, s->bytes, index, gen);
+            fv_arena_free(&self->heap, s->offset, fv_task_block_bytes(index, t), index, gen);
     } else if (task->x & FV_X_FAILURE) {
         uint64_t error = ((struct fv_failure *)task->result)->error;
         if (error != 0)

@@ -95,6 +95,8 @@ static inline struct fv_args_tail *fv_args_tail(const struct fv_task *t) { /* of
 uint32_t fv_task_refs(uint32_t index, uint64_t inline_out[3], const uint64_t **refs_out, uint32_t *n_deps_out);
 /* Refs in a result block's tail; NULL when there are none or the block is gone. */
 uint64_t *fv_task_nested(uint32_t index, uint64_t truth, uint64_t *n_out);
+/* Bytes of a result block: those of the result, and such a tail. */
+uint64_t fv_task_block_bytes(uint32_t index, uint64_t truth);
 
 /* Registers self as one who sleeps until index completes; false when it is complete (or gone) already. */
 bool fv_task_announce_wait(struct fv_self *self, uint32_t index, uint32_t gen);

@@ -53,8 +53,9 @@ static void check_block(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
             (unsigned long long)bytes, index, gen, state_text[fv_truth_state(w) % FV_N_STATES], fv_truth_gen(w));
         return;
     }
-    const struct fv_span *a = (const struct fv_span *)t->args, *r = (const struct fv_span *)t->result;
-    const struct fv_span s = fv_stream_span(index);
+    const struct fv_span *a = (const struct fv_span *)t->args, *in_result = (const struct fv_span *)t->result;
+    const struct fv_span  block = {t->x & FV_X_RESULT_BLOCK ? in_result->offset : 0, t->x & FV_X_RESULT_BLOCK ? fv_task_block_bytes(index, w) : 0}, *r = &block;
+    const struct fv_span  s = fv_stream_span(index);
     bool extent = bytes == FV_CHUNK_BYTES;
 #define INSIDE(s) (extent ? offset >= (s)->offset / FV_CHUNK_BYTES * FV_CHUNK_BYTES && offset < (s)->offset + (s)->bytes : offset == (s)->offset)
     if (!((t->x & FV_X_ARGS_BLOCK && INSIDE(a)) || (t->x & FV_X_RESULT_BLOCK && INSIDE(r)) ||

@@ -278,6 +278,23 @@ bool fv_arena_owned(uint64_t offset, uint32_t root_index, uint32_t root_gen) {
     return fv_load_acquire_64(&block_words(c)[block_number(offset, c, word_class(w))]) == root_word(FV_BLOCK_USED, root_index, root_gen);
 }
 
+bool fv_arena_root_at(uint64_t offset, uint32_t *index_out, uint32_t *gen_out) {
+    uint32_t c = (uint32_t)((offset - fv_map.seg->off_data) / FV_CHUNK_BYTES);
+    if (offset < fv_map.seg->off_data || c >= fv_map.seg->n_chunks)
+        return false;
+    uint64_t w = fv_load_acquire_64(&fv_map.chunks[c]);
+    if (word_kind(w) == FV_CHUNK_SMALL) {
+        unsigned k = word_class(w);
+        uint64_t at = offset - chunk_offset(c);
+        if (k >= N_CLASSES || at < class_first[k] || (at - class_first[k]) / class_bytes[k] >= class_blocks[k])
+            return false;
+        w = fv_load_acquire_64(&block_words(c)[(at - class_first[k]) / class_bytes[k]]);
+    }
+    *index_out = word_index(w);
+    *gen_out = (uint32_t)w;
+    return w != 0 && *index_out != FV_NO_ROOT;
+}
+
 void fv_arena_walk(uint32_t owner, fv_arena_fn *fn, void *arg) {
     uint32_t n = fv_map.seg->n_chunks;
     for (uint32_t c = 0; c < n; c++) {

@@ -35,6 +35,8 @@ void     fv_arena_shrink(uint64_t offset, uint64_t old_bytes, uint64_t bytes, ui
 uint64_t fv_arena_capacity(void);
 /* Does the block still belong to root? */
 bool     fv_arena_owned(uint64_t offset, uint32_t root_index, uint32_t root_gen);
+/* The root of the used block that an offset in the data area lies in; false: of none.  Reads only. */
+bool     fv_arena_root_at(uint64_t offset, uint32_t *root_index_out, uint32_t *root_gen_out);
 /* Visits used blocks, small ones only of chunks of owner (FV_NO_PROC: of all), and every chunk of every
  * extent.  fn may free what it is shown.  A chunk that is being claimed has root index FV_NO_ROOT and gen = owner. */
 #define FV_NO_ROOT 0x0FFFFFFFu

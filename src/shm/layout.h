@@ -94,6 +94,9 @@ static inline uint64_t fv_truth_with(uint64_t t, unsigned owner, unsigned state)
  *   x            home while FREE; owner adds X_RESULT_BLOCK, X_NESTED while RUN; supervisor X_ADOPTED
  *   result ..    the owner                       while RUN (or OPEN)        before DONE/FAIL (ORDER complete)
  *
+ * An object or promise has no arguments: args[0] is where it was made (the address of the call, in the program), args[1] when, by
+ * CLOCK_MONOTONIC, if it is large (FV_DATED_BYTES) or has options; else 0.  The home while FREE.
+ *
  * If the home dies while it fills a FREE slot nothing exists yet.  If the owner dies in RUN, the sweep
  * frees what result holds and makes it READY again.
  */
@@ -106,6 +109,8 @@ enum fv_kind { FV_KIND_TASK, FV_KIND_OBJECT, FV_KIND_PROMISE };
 #define FV_X_ADOPTED      0x20u /* the home died: the supervisor acts as home */
 #define FV_X_GROUP        0x40u /* no ref: freed on success, collected by its home on failure */
 #define FV_X_FAILURE      0x80u /* result = struct fv_failure */
+
+#define FV_DATED_BYTES   4096u
 
 #define FV_INLINE_ARGS   24u
 #define FV_INLINE_RESULT 16u
@@ -171,7 +176,7 @@ _Static_assert(sizeof(struct fv_task) == 64, "one line");
  *   cancel       gen 32 | FV_CANCEL_...: who cancels, by CAS; good only if gen is the truth word's (core/cancel.c).  TRUTH of the request
  *   parent       the home while FREE, if it is a worker: ref of the task that submitted this one, 0: none
  *   options,     the home while FREE; good only with X_OPTIONS: offset and size of a block of the slot's (struct fv_task_options_block
- *   options_bytes  in core/options.h), 0: none
+ *   options_bytes  in shm/options.h; of an object struct fv_object_block in shm/object.h), 0: none
  *   not_before_ns  the RUN owner or the supervisor, before DELAYED: when it may go on (core/delay.c)
  *   spared       the supervisor: gen 32 | number 32: attempts that the memory monitor ended; good only if gen is the truth word's
  *   queued_ns    the home while FREE; good only with X_OPTIONS: when it was submitted, if it waits for a grant of the dispatcher
