@@ -33,6 +33,10 @@
       "put of 1 GiB into a store of which nothing is warm") \
     X(get_view,    1, "", \
       "view of an object that is ready") \
+    X(load,        1, "dd-1m dd-16m", \
+      "a file of 1 GiB into an object, past the page cache") \
+    X(save,        1, "dd-1m dd-16m", \
+      "an object of 1 GiB into a file, until it is on the disk") \
     X(init,       16, "ck-ring libgomp libomp tbb pthread-pool fork-mutex fork-pipe", \
       "start with 16 workers, to the first result") \
     X(recover,     1, "fork-wait", \
@@ -55,6 +59,8 @@
     X(put_big_first, put_big,   "GB/s",      true,   "the first put") \
     X(put_cold,      put_cold,  "GB/s",      true,   "") \
     X(get_view,      get_view,  "ns",        false,  "") \
+    X(load,          load,      "GB/s",      true,   "") \
+    X(save,          save,      "GB/s",      true,   "") \
     X(init,          init,      "ms",        false,  "") \
     X(recover,       recover,   "ms",        false,  "")
 
@@ -79,6 +85,8 @@
     X("memcpy-4k",       NULL,                  "",                      "the same in 4 KiB pages") \
     X("movsb-2m",        NULL,                  "",                      "rep movsb into private warm memory in 2 MiB pages") \
     X("movsb-4k",        NULL,                  "",                      "the same in 4 KiB pages") \
+    X("dd-1m",           NULL,                  "",                      "dd with O_DIRECT and blocks of 1 MiB") \
+    X("dd-16m",          NULL,                  "",                      "the same with blocks of 16 MiB") \
     X("memcpy-cold",     NULL,                  "",                      "memcpy into fresh shared memory")
 
 struct bench_row {

@@ -13,11 +13,12 @@
 #include <string.h>
 
 extern const struct bench_case bench_cases_fever_tasks[], bench_cases_fever_objects[], bench_cases_fever_runtime[],
-    bench_cases_pthread_pool[], bench_cases_fork_mutex[], bench_cases_fork_pipe[], bench_cases_ck_ring[], bench_cases_plain[];
+    bench_cases_pthread_pool[], bench_cases_fork_mutex[], bench_cases_fork_pipe[], bench_cases_ck_ring[], bench_cases_plain[],
+    bench_cases_fever_files[], bench_cases_dd[];
 
 static const struct bench_case *const case_lists[] = {
     bench_cases_fever_tasks, bench_cases_fever_objects, bench_cases_fever_runtime, bench_cases_pthread_pool, bench_cases_fork_mutex,
-    bench_cases_fork_pipe,   bench_cases_ck_ring,       bench_cases_plain,         NULL,
+    bench_cases_fork_pipe,   bench_cases_ck_ring,       bench_cases_plain,         bench_cases_fever_files, bench_cases_dd, NULL,
 };
 
 static const char usage[] =
@@ -32,6 +33,7 @@ static const char usage[] =
     "  --reps R        repetitions, each in a process of its own [5; 1 with --quick]\n"
     "  --quick         small sizes, to see that everything works; the figures mean little\n"
     "  --timeout S     seconds after which a repetition is given up [120; 30 with --quick]\n"
+    "  --dir FOLDER    where the files of load and save are made [TMPDIR, else /var/tmp]\n"
     "  --plot FILE     draw the figures into FILE, as SVG\n"
     "  --help\n"
     "\n"
@@ -75,7 +77,7 @@ int main(int argc, char **argv) {
         {"list", no_argument, NULL, 'l'},           {"peers", no_argument, NULL, 'p'},  {"json", no_argument, NULL, 'j'},
         {"workers", required_argument, NULL, 'w'},  {"reps", required_argument, NULL, 'r'}, {"quick", no_argument, NULL, 'q'},
         {"timeout", required_argument, NULL, 't'},  {"plot", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"dir", required_argument, NULL, 'd'},      {NULL, 0, NULL, 0},
     };
     struct series_options options = {0};
     const char           *plot = NULL;
@@ -95,6 +97,7 @@ int main(int argc, char **argv) {
         case 'r': options.reps = parse_count("reps", optarg, SERIES_MAX_REPS); break;
         case 't': options.timeout_s = parse_seconds(optarg); break;
         case 's': plot = optarg; break;
+        case 'd': setenv("TMPDIR", optarg, 1); break; /* the children find it there */
         default: fputs("Try fever-bench --help.\n", stderr); return 2;
         }
     }

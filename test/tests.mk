@@ -51,6 +51,10 @@ test_crash_t_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fork,--wrap=mmap,--wrap=mpro
                            -Wl,--wrap=fchmod,--wrap=shm_open,--wrap=memfd_create,--wrap=eventfd,--wrap=signalfd,--wrap=socket \
                            -Wl,--wrap=bind,--wrap=listen,--wrap=io_uring_queue_init,--wrap=pthread_key_create,--wrap=sigaltstack \
                            -Wl,--wrap=pipe2,--wrap=socketpair,--wrap=calloc,--wrap=malloc,--wrap=realloc,--wrap=fv_pidfd_open
+C_TESTS += test/crash/t_file_nth
+test_crash_t_file_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=open,--wrap=openat,--wrap=fstat,--wrap=fstatat,--wrap=fstatfs,--wrap=fallocate \
+                                -Wl,--wrap=fsync,--wrap=linkat,--wrap=renameat,--wrap=access,--wrap=mmap,--wrap=malloc,--wrap=realloc \
+                                -Wl,--wrap=calloc,--wrap=io_uring_queue_init,--wrap=io_uring_submit,--wrap=pread,--wrap=pwrite
 $(test_crash_kill_O0_OBJECTS): CFLAGS = -g -O0
 $(test_crash_kill_O2_OBJECTS): CFLAGS = -g -O2
 

@@ -183,7 +183,9 @@ static void run_load(const void *args, void *result) {
      .args_bytes = ARGS(path_bytes), .ref_offsets = no_refs, .run = run_load}
 static const uint16_t   no_refs[] = {FEVER_NOT_A_REF};
 static struct fever_def small = DEFINITION(FV_PATH_SMALL), large = DEFINITION(PATH_MAX);
-static struct fever_def *const definitions[] __attribute__((used, section("fever_defs"))) = {&small, &large};
+/* not an array of two: compilers align those to more than a pointer, and the section must have no gaps */
+static struct fever_def *const small_pointer __attribute__((used, section("fever_defs"))) = &small;
+static struct fever_def *const large_pointer __attribute__((used, section("fever_defs"))) = &large;
 
 static int prepare(const struct fever_load_options *options, struct load *a, const struct fever_task_options **task_out) {
     struct fever_load_options o = {0};

@@ -200,7 +200,9 @@ static void run_save(const void *args, void *result) {
      .result_bytes = sizeof(struct fever_saved), .result_type = 255, .n_params = 1, .has_refs = 1, .ref_offsets = ref_offsets, .run = run_save}
 static const uint16_t   ref_offsets[] = {offsetof(struct save, ref)};
 static struct fever_def small = DEFINITION(FV_PATH_SMALL), large = DEFINITION(PATH_MAX);
-static struct fever_def *const definitions[] __attribute__((used, section("fever_defs"))) = {&small, &large};
+/* not an array of two: compilers align those to more than a pointer, and the section must have no gaps */
+static struct fever_def *const small_pointer __attribute__((used, section("fever_defs"))) = &small;
+static struct fever_def *const large_pointer __attribute__((used, section("fever_defs"))) = &large;
 
 int fever_save(fever_ref ref, const char *path, const struct fever_save_options *options, fever_ref *done_out) {
     int                       why;
