@@ -43,6 +43,10 @@ EXAMPLES += doc/examples/resources
 doc_examples_resources_LDADD   = libfever.la
 doc_examples_resources_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 
+EXAMPLES += doc/examples/files
+doc_examples_files_LDADD   = libfever.la
+doc_examples_files_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+
 noinst_PROGRAMS += $(EXAMPLES)
 
 # Section 3 is generated from the comments of include/*.h and kept: after a change of these run
