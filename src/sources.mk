@@ -5,10 +5,10 @@ BASE_SOURCES = src/base/base.c src/base/checksum.c src/base/error.c src/base/log
 PLAT_SOURCES = src/plat/backtrace.c src/plat/cgroup.c src/plat/fileio.c src/plat/futex.c src/plat/limits.c src/plat/machine.c \
                src/plat/module.c src/plat/process.c src/plat/shmfile.c src/plat/symbol.c src/plat/topo.c
 POLICY_SOURCES = src/policy/dispatch.c src/policy/memory.c
-SHM_SOURCES  = src/shm/arena.c src/shm/bell.c src/shm/segment.c
+SHM_SOURCES  = src/shm/arena.c src/shm/bell.c src/shm/extent.c src/shm/segment.c
 CORE_SOURCES = src/core/delay.c src/core/group.c src/core/hold.c src/core/options.c src/core/stream.c \
                src/core/sweep.c src/core/task.c src/core/validate.c
-CORE_SOURCES += src/core/attempt.c src/core/failure.c
+CORE_SOURCES += src/core/attempt.c src/core/failure.c src/core/home.c
 RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/event_uring.c \
                src/run/execute.c src/run/logger.c src/run/memory.c src/run/output.c src/run/setting.c \
                src/run/supervisor.c src/run/tidy.c src/run/warm.c src/run/worker.c

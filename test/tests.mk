@@ -12,6 +12,7 @@
 C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime test/t_task test/t_nested test/t_group \
                 test/t_object test/t_badinput test/t_weather test/t_inline test/t_idle test/t_memory test/t_options test/t_threads test/t_tsan
 C_TESTS      += test/t_stream test/t_parts
+C_TESTS      += test/t_arena
 C_TESTS      += test/t_cancel
 C_TESTS      += test/t_array
 C_TESTS      += test/t_error test/t_fileio test/t_file
@@ -33,7 +34,7 @@ CRASH_KILL_SOURCES = test/crash/kill.c test/crash/ops.c test/crash/roles.c test/
                      $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(POLICY_SOURCES) $(RUN_SOURCES) $(API_SOURCES) \
                      src/core/delay.c src/core/group.c src/core/options.c src/core/stream.c src/core/sweep.c src/core/task.c src/core/validate.c
 CRASH_KILL_SOURCES += src/core/attempt.c src/core/failure.c
-CRASH_KILL_SOURCES += src/core/queued.c
+CRASH_KILL_SOURCES += src/core/home.c src/core/queued.c
 CRASH_KILL_SOURCES += src/core/cancel.c
 CRASH_KILL_SOURCES += src/core/object.c
 CRASH_KILL_SOURCES += test/crash/ops_stream.c

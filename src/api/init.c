@@ -362,14 +362,17 @@ static int init_locked(const struct fever_options *user) {
                 (double)most / (1 << 30));
         return -FEVER_ENOROOM;
     }
-    struct fv_segment_plan plan = {.n_procs = FV_MAX(o->process_slots, fv_rt.driver_slots + 1), .slab = 1024};
-    plan.n_procs = FV_MIN(plan.n_procs, FV_MAX_PROCS - 1);
-    if (fv_rt.driver_slots + 1 > plan.n_procs) {
-        fv_warn("%u workers and spares do not fit %u process slots", fv_rt.n_worker_slots, plan.n_procs);
+    uint32_t most_procs = FV_MAX_PROCS - 1, needed_procs = fv_rt.driver_slots + 1;
+    struct fv_segment_plan plan = {.n_procs = FV_MIN(FV_MAX(o->process_slots, needed_procs), most_procs), .slab = 1024};
+    if (needed_procs > most_procs) {
+        fv_warn("%u workers and spares do not fit %u process slots", fv_rt.n_worker_slots, most_procs);
         return -FEVER_EOPTION;
     }
-    while (plan.slab < o->task_slots && plan.slab < FV_SLAB_MAX)
-        plan.slab *= 2;
+    while (plan.slab < o->task_slots && plan.slab < FV_SLAB_MAX && FV_NO_ROOT / (2 * plan.slab) >= FV_MAX(plan.n_procs - 1, needed_procs))
+        plan.slab *= 2; /* a process slot less for that, at most */
+    plan.n_procs = FV_MIN(plan.n_procs, FV_NO_ROOT / plan.slab);
+    if (plan.slab < o->task_slots)
+        fv_warn("%u task slots a thread, not %u: there are %u process slots", plan.slab, o->task_slots, plan.n_procs);
     plan.store_bytes = o->store_bytes;
 
     int  fd = -1;

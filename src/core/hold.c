@@ -248,7 +248,7 @@ static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t inde
                               ((struct fv_span *)task->result)->bytes, index, fv_truth_gen(t));
             fv_store_release_64(&task->truth, fv_truth(fv_truth_gen(t), 0, 0, 0, FV_FREE));
             if (home == self)
-                self->cursor = index & fv_map.mask; /* warm: use it next */
+                fv_home_freed(self, index & fv_map.mask);
             return 0;
         }
     }

@@ -30,6 +30,9 @@ struct fv_self {
     struct fv_task_cold *cold;        /* of the own slab */
     uint32_t             cursor;      /* next task slot to look at */
     uint32_t             limit;       /* slots allocated */
+    uint32_t             freed;       /* 1 + the slot that the home freed last and that was not used again; 0: none */
+    uint32_t            *next_freed;  /* by slot: 1 + the one freed before it, ~0 for the last; 0: it is not in that list */
+    int32_t              looks_left;  /* below 0: it takes too many looks to find a free slot */
     struct fv_producer   ring;        /* of the own ring */
     uint64_t             spin_ns;     /* how long to spin before sleep: adapts, see fv_spin_learn() */
     uint32_t             busy;        /* inside an API call: a signal handler must not enter */

@@ -69,7 +69,7 @@ static bool refers(uint32_t index, uint64_t offset, bool extent) {
 
 static void free_orphan(void *arg, uint64_t offset, uint64_t bytes, uint32_t index, uint32_t gen) {
     const struct orphans *o = arg;
-    bool extent = bytes == FV_CHUNK_BYTES; /* a small block never is */
+    bool extent = bytes >= FV_CHUNK_BYTES; /* a small block never is */
     if (index == FV_NO_ROOT) {
         if (gen == o->dead)
             fv_arena_free(NULL, offset, bytes, index, gen);
@@ -459,6 +459,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
             }
         }
     struct orphans o = {self, dead};
+    fv_extent_sweep(dead);
     fv_arena_walk(dead, free_orphan, &o);
     FV_EACH_ACTIVE(p)
         EACH_SLOT(p, i) {

@@ -20,9 +20,6 @@ struct fv_self         *fv_homes[FV_MAX_PROCS];
 __thread struct fv_self *fv_self __attribute__((tls_model("initial-exec")));
 struct fever_def       *fv_defs[FV_MAX_DEFS];
 
-#define EAGER_SLAB 4096u /* grow without waiting up to here */
-#define IN_FLIGHT  8u    /* so many slots in flight ahead of the cursor: the rest is younger still */
-
 int fv_self_init(struct fv_self *self, uint32_t slot, bool is_worker) {
     memset(self, 0, sizeof *self);
     self->slot = slot;
@@ -32,8 +29,12 @@ int fv_self_init(struct fv_self *self, uint32_t slot, bool is_worker) {
     self->cold = fv_cold(slot << fv_map.shift);
     self->spin_ns = fv_map.seg->spin_ns;
     self->home = calloc(fv_map.seg->slab, sizeof *self->home);
-    if (self->home == NULL)
+    self->next_freed = calloc(fv_map.seg->slab, sizeof *self->next_freed);
+    if (self->home == NULL || self->next_freed == NULL) {
+        free(self->home);
+        free(self->next_freed);
         return -FEVER_ENOSLOTS;
+    }
     fv_heap_init(&self->heap, slot);
     fv_producer_init(&self->ring, &self->proc->ring);
     fv_homes[slot] = self;
@@ -43,6 +44,7 @@ int fv_self_init(struct fv_self *self, uint32_t slot, bool is_worker) {
 void fv_self_fini(struct fv_self *self) {
     fv_heap_fini(&self->heap);
     free(self->home);
+    free(self->next_freed);
     free(self->drop);
     free(self->dying);
     free(self->own);
@@ -163,101 +165,6 @@ uint64_t fv_task_block_bytes(uint32_t index, uint64_t truth) {
 
 /* ------------------------------------------------------------------------------------------------
  * Home */
-
-/* A complete slot's arguments are not needed any more. */
-static void drop_args(struct fv_self *self, uint32_t index, struct fv_home_slot *h) {
-    uint64_t        in[3];
-    const uint64_t *refs;
-    uint32_t        n_deps, n = fv_task_refs(index, in, &refs, &n_deps);
-    if (fv_task(index)->x & FV_X_FAILURE)
-        fv_error_keep_sites(index); /* while its arguments are there still */
-    h->refs = 0;
-    self->n_refs--;
-    for (uint32_t i = 0; i < n; i++)
-        fv_unhold_later(self, refs[i]);
-    /* From now on whoever lets go last frees the slot.  ORDER share (seq_cst): REFS off before we look at the count; the last
-     * holder takes the count to 0 before it looks at REFS, in fv_shared_release(). */
-    fv_and_8(&fv_task(index)->x, (uint8_t)~FV_X_REFS);
-}
-
-/* Looks at one own slot; true when it is FREE (afterwards). */
-static bool look(struct fv_self *self, uint32_t index, uint64_t *truth_out) {
-    struct fv_task      *task = fv_task(index);
-    struct fv_home_slot *h = &self->home[index & fv_map.mask];
-    /* ORDER slot (acquire): whoever freed the slot is done with the line.  Pairs with slot (release) where FREE is stored. */
-    uint64_t t = fv_load_acquire_64(&task->truth);
-    unsigned state = fv_truth_state(t);
-    if (fv_state_is_complete(state) && !(task->x & FV_X_ADOPTED)) {
-        if (h->refs) {
-            drop_args(self, index, h);
-            fv_unhold_pending(self);
-            t = fv_load_acquire_64(&task->truth);
-            state = fv_truth_state(t);
-        }
-        if (!(t & FV_HELD) && fv_state_is_complete(state)) {
-            if (h->group != 0)
-                fv_group_member_ended(self, h, index, state == FV_FAIL);
-            if (fv_task_free(self, index, t)) {
-                t = fv_load_acquire_64(&task->truth);
-                state = fv_truth_state(t);
-            }
-        }
-    }
-    if (state == FV_FREE && h->group != 0)
-        fv_group_member_ended(self, h, index, false);
-    *truth_out = t;
-    return state == FV_FREE;
-}
-
-void fv_home_reap(struct fv_self *self) {
-    uint64_t t;
-    uint32_t base = self->slot << fv_map.shift;
-    if (self->n_members == 0 && self->n_refs == 0)
-        return;
-    for (uint32_t i = 0; i < self->limit; i++)
-        if (self->home[i].group != 0 || self->home[i].refs != 0)
-            look(self, base + i, &t);
-}
-
-uint64_t fv_home_alloc(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes) {
-    uint64_t offset = fv_arena_alloc(&self->heap, index, gen, bytes);
-    if (FV_LIKELY(offset != 0) || self->n_refs == 0)
-        return offset;
-    fv_home_reap(self);
-    return fv_arena_alloc(&self->heap, index, gen, bytes);
-}
-
-uint32_t fv_task_alloc(struct fv_self *self, uint32_t *gen_out) {
-    uint32_t base = self->slot << fv_map.shift;
-    for (;;) {
-        uint32_t in_flight = 0;
-        for (uint32_t looked = 0; looked < self->limit && in_flight < IN_FLIGHT; looked++) {
-            uint32_t i = self->cursor;
-            uint64_t t;
-            if (FV_LIKELY(look(self, base + i, &t))) {
-                self->cursor = i + 1 == self->limit ? 0 : i + 1;
-                fv_prefetch_write(fv_task(base + ((i + 8) & (self->limit - 1))));
-                uint32_t gen = fv_truth_gen(t) == 0 ? fv_map.seg->gen_base : fv_truth_gen(t) + 1;
-                *gen_out = gen == 0 ? 1 : gen;
-                return base + i;
-            }
-            if (!fv_state_is_complete(fv_truth_state(t)))
-                in_flight++;
-            self->cursor = i + 1 == self->limit ? 0 : i + 1;
-        }
-        /* everything near is in flight, or all slots are held */
-        if (in_flight >= IN_FLIGHT) {
-            self->cursor = (self->cursor + self->limit - IN_FLIGHT) % self->limit;
-            if (self->limit >= EAGER_SLAB)
-                return FV_NO_TASK;
-        }
-        uint32_t old = self->limit;
-        if (!fv_segment_grow_slab(self->slot))
-            return FV_NO_TASK;
-        self->limit = self->proc->slab_limit;
-        self->cursor = old;
-    }
-}
 
 /* Of a slot that is not to be submitted after all. */
 static void drop_blocks(struct fv_self *self, uint32_t index, uint32_t gen, unsigned x) {
@@ -737,7 +644,7 @@ static void finish_one(struct fv_self *self, uint32_t index) {
     /* ORDER slot (release): all use of the line and its blocks before FREE.  Pairs with slot (acquire) in look(). */
     fv_store_release_64(&task->truth, fv_truth(gen, 0, 0, 0, FV_FREE));
     if (self->slot == index >> fv_map.shift && !self->is_inline)
-        self->cursor = index & fv_map.mask; /* warm: use it next */
+        fv_home_freed(self, index & fv_map.mask);
 }
 
 /* What it holds may die of that, and so on: a worklist, since nesting has no limit.  Killed on the way: all of them are DYING by

@@ -60,6 +60,9 @@ uint64_t fv_home_alloc(struct fv_self *self, uint32_t index, uint32_t gen, uint6
 /* Looks at all own slots once: lets go of arguments of what has ended, counts ended group members. */
 void fv_home_reap(struct fv_self *self);
 
+/* The home has freed its slot number i: a hint where to look first. */
+void fv_home_freed(struct fv_self *self, uint32_t i);
+
 /* --- worker ---------------------------------------------------------------------------------- */
 /* READY -> RUN by self; false when somebody else was quicker. */
 bool fv_task_claim(struct fv_self *self, uint32_t index);

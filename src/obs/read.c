@@ -27,6 +27,7 @@ static const char *fault_of(struct fv_segment *s, uint64_t file_bytes) {
     uint64_t n_tasks = (uint64_t)s->n_procs << s->slab_shift;
     if (!fits(s, s->off_procs, s->n_procs, sizeof(struct fv_proc)) || !fits(s, s->off_hot, n_tasks, sizeof(struct fv_task)) ||
         !fits(s, s->off_cold, n_tasks, sizeof(struct fv_task_cold)) || !fits(s, s->off_chunks, s->n_chunks, sizeof(uint64_t)) ||
+        !fits(s, s->off_supers, s->n_supers, sizeof(uint64_t)) || s->n_supers != (s->n_chunks + FV_SUPER_CHUNKS - 1) / FV_SUPER_CHUNKS ||
         !fits(s, s->off_attempts, FV_N_ATTEMPTS, sizeof(struct fv_attempt)) || !fits(s, s->off_data, s->n_chunks, FV_CHUNK_BYTES))
         return "its table of contents is damaged";
     s->name[sizeof s->name - 1] = s->note[sizeof s->note - 1] = '\0';

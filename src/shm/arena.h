@@ -7,19 +7,19 @@
 #ifndef FV_SHM_ARENA_H
 #define FV_SHM_ARENA_H
 
-#include "shm/segment.h"
+#include "shm/extent.h"
 
 struct fv_heap_class {
     uint32_t *chunk;        /* chunks of this class that the slot owns */
     uint32_t  n, room;
     uint32_t  at;           /* chunk[at], */
     uint32_t  pos;          /* block pos: where the next look begins */
+    uint64_t  freed;        /* block that we freed last, and so on from there; 0: none */
 };
 struct fv_heap {
     uint32_t owner;         /* process slot */
     bool     rebuilt;       /* chunks of the slot's former owner have been taken over */
-    uint32_t small_hint;    /* where to look for a free chunk, from below */
-    uint32_t extent_hint;   /* where to look for free extents, from above; ~0: not yet */
+    struct fv_extent_hints hints;
     struct fv_heap_class cls[FV_N_CLASSES];
 };
 
@@ -29,7 +29,7 @@ void     fv_heap_fini(struct fv_heap *h);
 uint64_t fv_arena_alloc(struct fv_heap *h, uint32_t root_index, uint32_t root_gen, uint64_t bytes);
 /* Frees it; does nothing if it does not belong to root any more.  h may be NULL; a hint when the caller owns it. */
 void     fv_arena_free(struct fv_heap *h, uint64_t offset, uint64_t bytes, uint32_t root_index, uint32_t root_gen);
-/* Gives back what is beyond the first bytes of a block of old_bytes, as far as it is whole chunks. */
+/* Gives back what is beyond the first bytes of a block of old_bytes, as far as it is whole chunks, and does not share a super with them. */
 void     fv_arena_shrink(uint64_t offset, uint64_t old_bytes, uint64_t bytes, uint32_t root_index, uint32_t root_gen);
 /* Largest block that could ever be had. */
 uint64_t fv_arena_capacity(void);
@@ -37,9 +37,8 @@ uint64_t fv_arena_capacity(void);
 bool     fv_arena_owned(uint64_t offset, uint32_t root_index, uint32_t root_gen);
 /* The root of the used block that an offset in the data area lies in; false: of none.  Reads only. */
 bool     fv_arena_root_at(uint64_t offset, uint32_t *root_index_out, uint32_t *root_gen_out);
-/* Visits used blocks, small ones only of chunks of owner (FV_NO_PROC: of all), and every chunk of every
- * extent.  fn may free what it is shown.  A chunk that is being claimed has root index FV_NO_ROOT and gen = owner. */
-#define FV_NO_ROOT 0x0FFFFFFFu
+/* Visits used blocks, small ones only of chunks of owner (FV_NO_PROC: of all), and every piece of every extent: a chunk
+ * or a super, so bytes >= FV_CHUNK_BYTES.  fn may free what it is shown.  What is being claimed has root index FV_NO_ROOT and gen = owner. */
 typedef void fv_arena_fn(void *arg, uint64_t offset, uint64_t bytes, uint32_t root_index, uint32_t root_gen);
 void     fv_arena_walk(uint32_t owner, fv_arena_fn *fn, void *arg);
 /* Gives back chunks of a slot that hold nothing (owner or, after its death, supervisor). */

@@ -38,6 +38,23 @@ bool fv_bell_wait(struct fv_proc *self, uint32_t seen, int64_t timeout_ns) {
     return rc != -ETIMEDOUT;
 }
 
+void fv_warm_ring(void) {
+    struct fv_warm_state *w = &fv_map.seg->warm;
+    if (!fv_cas_32(&w->parked, 1, 0))
+        return;
+    fv_faa_32(&w->bell, 1);
+    fv_futex_wake(&w->bell, 1);
+}
+
+void fv_warm_wait(int64_t timeout_ns, bool rung) {
+    struct fv_warm_state *w = &fv_map.seg->warm;
+    uint32_t              seen = fv_load_acquire_32(&w->bell);
+    if (rung)
+        fv_store_release_32(&w->parked, 1);
+    fv_futex_wait(&w->bell, seen, timeout_ns);
+    fv_store_release_32(&w->parked, 0);
+}
+
 void fv_bell_wake_idle(struct fv_proc *self) {
     struct fv_segment *s = fv_map.seg;
     uint64_t groups = fv_load_relaxed_64(&s->idle_groups);

@@ -17,6 +17,10 @@ void fv_bell_ring(struct fv_proc *p);
 void fv_bell_ring_all(void);
 /* Sleeps until the bell differs from seen, or timeout_ns has passed (-1: never).  False at the timeout. */
 bool fv_bell_wait(struct fv_proc *self, uint32_t seen, int64_t timeout_ns);
+/* The helper's bell (shm/layout.h): wakes it if it sleeps; it sleeps until that, or for timeout_ns (-1: no limit).  rung: whether others
+ * may wake it. */
+void fv_warm_ring(void);
+void fv_warm_wait(int64_t timeout_ns, bool rung);
 /* After pushing a hint: wakes one idle worker, if there is any. */
 void fv_bell_wake_idle(struct fv_proc *self);
 /* Announces self as idle / takes that back. */

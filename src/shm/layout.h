@@ -5,7 +5,7 @@
  * same only offsets and slot numbers are stored in it.
  *
  *   header | process slots | attempts | task slots, hot | task slots, cold | rings | deques | hold tables |
- *   queued bits | chunk words | chunk backing | data area (chunks of 64 KiB)
+ *   queued bits | super words | chunk words | chunk backing | data area (supers of 2 MiB, chunks of 64 KiB)
  *
  * Everything that is big is an array over process slots, and only the part that a slot's owner uses is
  * ever allocated (fv_segment_grow_slab).  Truth words are marked TRUTH; all else is a hint or a
@@ -23,10 +23,15 @@
 #define FV_LAYOUT_VERSION 4u
 
 #define FV_MAX_PROCS      4096u
-#define FV_SLAB_BITS      16u
-#define FV_SLAB_MAX       (1u << FV_SLAB_BITS) /* task slots per process slot, at most */
+#define FV_SLAB_BITS      20u
+#define FV_SLAB_MAX       (1u << FV_SLAB_BITS) /* task slots per process slot, at most; of all together there are at most FV_NO_ROOT */
+#define FV_RING_MAX       (1u << 17)           /* hints in a ring or deque, at most */
 #define FV_CHUNK_BYTES    65536u
 #define FV_SMALL_MOST     32256u /* largest block that shares a chunk: two to each; larger ones are extents */
+#define FV_SUPER_CHUNKS   32u
+#define FV_SUPER_BYTES    (FV_SUPER_CHUNKS * FV_CHUNK_BYTES) /* 2 MiB */
+#define FV_NO_ROOT        0x0FFFFFFFu /* in place of a task slot's index */
+#define FV_WARM_OWNER     0xFFFEu     /* in place of a process slot: the helper process (run/warm.c) */
 #define FV_BATCH          16u
 #define FV_HOLDS_MAX      16384u
 #define FV_MAX_DEFS       4096u
@@ -421,18 +426,38 @@ _Static_assert(FV_N_COUNTERS <= 16, "room for the counters");
 _Static_assert(sizeof(struct fv_proc) % 64 == 0, "whole lines");
 
 /* ------------------------------------------------------------------------------------- arena
- * Chunk word (TRUTH):   0 FREE
+ * The data area is divided into supers of 2 MiB, and these into chunks of 64 KiB.  A large block, an extent, is a run of chunks:
+ * supers that it covers whole it has by one word each, the chunks of others one by one.
+ *
+ * Super word (TRUTH):   0 FREE: all of it
+ *                       kind 4 = EXTENT | root index 28 | root gen 32   it is part of a large block
+ *                       kind 4 = SPLIT  | by 16                         its chunk words say what is used
+ * Chunk word (TRUTH where the super is SPLIT; else 0, but for claims that are about to be taken back):
+ *                       0 FREE
  *                       kind 4 = SMALL  | owner 16 | class 8            blocks of one size, one owner
- *                       kind 4 = EXTENT | root index 28 | root gen 32   part of a large block
- * A chunk is claimed by CAS from 0; given back by its owner (SMALL) or by who frees the root (EXTENT).
+ *                       kind 4 = EXTENT | root index 28 | root gen 32   part of a large block, or being claimed
+ *
+ *   super     next, by whom
+ *   FREE      EXTENT by who claims it, SPLIT by who wants chunks of it (CAS)
+ *   EXTENT    FREE by who frees the root (CAS)
+ *   SPLIT 0   SPLIT by = 1 + slot, by who has seen all its chunks free and wants it whole (CAS)
+ *   SPLIT by  EXTENT by that process, if its chunks are still free; else SPLIT 0.  SPLIT 0 by the sweep after its death
+ *
+ * A chunk is claimed by CAS from 0 and counts if the super is SPLIT 0 afterwards; if it is not, the claim is taken back.  So of one
+ * who claims a chunk and one who wants the super whole at least one sees the other (ORDER split).  A chunk is given back by its owner
+ * (SMALL) or by who frees the root (EXTENT); its super stays SPLIT until somebody wants it whole.  Killed after any of these
+ * stores: what is claimed names a root that does not refer to it, or the dead; a SPLIT super without used chunks is as good as a FREE one.
  *
  * A SMALL chunk starts with its block words (TRUTH), one per block:
  *                       0 free;  kind 4 = USED | root index 28 | root gen 32
  * The root is the task slot that the block belongs to.  Allocation is a plain store by the chunk's owner, free one CAS
  * of the exact word by anyone, so it is idempotent.  There is no other truth: a block is garbage when
- * its root has another generation, or does not point to it (fv_arena_sweep).
+ * its root has another generation, or does not point to it (core/sweep.c).
+ *
+ * backed[chunk]: 1: there is memory behind it.  Whoever has claimed it, or the helper, sets it after the allocation; the helper clears it
+ * before it gives memory back, of chunks that it has claimed (root FV_NO_ROOT, gen FV_WARM_OWNER).
  */
-enum fv_chunk_kind { FV_CHUNK_FREE, FV_CHUNK_SMALL, FV_CHUNK_EXTENT, FV_BLOCK_USED };
+enum fv_chunk_kind { FV_CHUNK_FREE, FV_CHUNK_SMALL, FV_CHUNK_EXTENT, FV_BLOCK_USED, FV_SUPER_SPLIT };
 #define FV_N_CLASSES 48u
 
 /* ------------------------------------------------------------------------------------- log of attempts
@@ -551,6 +576,25 @@ struct fv_keeper_state {
     struct fv_spill_file file[FV_SPILL_FILES];
 };
 
+/* ------------------------------------------------------------------------------------- the helper
+ * What users of the store and the helper process, which keeps free memory warm (run/warm.c), tell each other.  All hints.
+ *
+ *   field        writer                            when
+ *   bell         who wakes the helper adds 1
+ *   parked       the helper 1; who wakes it 0      it sleeps
+ *   ahead_high,  driver at init, frozen            a claim looks so many chunks ahead (extents downwards, small chunks upwards) whether
+ *   ahead_low                                      there is memory; if not it wakes the helper.  0: there is no helper
+ *   too_much     helper                            more may be given back than is kept: who frees a large extent wakes it
+ *   small_pages  helper                            2 MiB pages cannot be had: each process populates its own mapping
+ */
+struct fv_warm_state {
+    uint32_t bell FV_ALIGNED(64);
+    uint32_t parked;
+    uint32_t ahead_high, ahead_low;
+    uint32_t too_much;
+    uint32_t small_pages;
+};
+
 /* ------------------------------------------------------------------------------------- header */
 enum fv_runtime_state { FV_STARTING = 1, FV_UP, FV_STOPPING, FV_GONE };
 
@@ -566,9 +610,11 @@ struct fv_segment {
     uint32_t layout_version;
     uint32_t n_procs;
     uint64_t bytes;
-    uint64_t off_procs, off_attempts, off_hot, off_cold, off_rings, off_holds, off_queued, off_chunks, off_backed, off_data;
+    uint64_t off_procs, off_attempts, off_hot, off_cold, off_rings, off_holds, off_queued, off_supers, off_chunks, off_backed, off_data;
     uint32_t slab;       /* task slots per process slot, a power of two */
     uint32_t slab_shift;
+    uint32_t ring;       /* hints in a ring or deque, a power of two */
+    uint32_t n_supers;   /* the last one may be cut short */
     uint32_t n_chunks;
     uint32_t gen_base;   /* generation of a slot's first use */
     uint32_t n_workers;
@@ -601,6 +647,7 @@ struct fv_segment {
     uint32_t output_progress;           /* supervisor, at the end: changes while output of workers is still being written */
     uint32_t output_lost;               /* supervisor, at the end: nobody read it, and it was given up */
     uint32_t cancel_wanted;             /* something that runs is to be cancelled by force: the supervisor looks for it */
+    struct fv_warm_state warm;
     /* the dispatcher: see core/queued.h */
     struct fv_dispatch_state dispatch;
     /* the keeper: see core/store.h */

@@ -34,15 +34,19 @@ static uint64_t plan_offsets(const struct fv_segment_plan *plan, struct fv_segme
     s->off_cold = at;
     at = round_up(at + tasks * sizeof(struct fv_task_cold), 4096);
     s->off_rings = at;
-    at = round_up(at + tasks * 2 * sizeof(uint32_t), 4096);
+    s->ring = (uint32_t)FV_MIN(2ull * plan->slab, FV_RING_MAX);
+    at = round_up(at + n * s->ring * sizeof(uint32_t), 4096);
     s->off_holds = at;
     at = round_up(at + n * FV_HOLDS_MAX * sizeof(uint64_t), 4096);
     s->off_queued = at;
     at = round_up(at + tasks / 8, 4096);
+    s->off_supers = at;
+    s->n_supers = (n_chunks + FV_SUPER_CHUNKS - 1) / FV_SUPER_CHUNKS;
+    at = round_up(at + s->n_supers * sizeof(uint64_t), 4096);
     s->off_chunks = at;
     at = round_up(at + n_chunks * sizeof(uint64_t), 4096);
     s->off_backed = at;
-    at = round_up(at + n_chunks, 2u << 20); /* data on a 2 MiB boundary, for large pages */
+    at = round_up(at + n_chunks, FV_SUPER_BYTES); /* data on a 2 MiB boundary, for large pages */
     s->off_data = at;
     s->n_chunks = n_chunks;
     s->bytes = at + (uint64_t)n_chunks * FV_CHUNK_BYTES;
@@ -61,12 +65,13 @@ static void set_map(struct fv_map *m, char *base, int fd) {
     m->hot = (void *)(base + m->seg->off_hot);
     m->cold = (void *)(base + m->seg->off_cold);
     m->queued = (void *)(base + m->seg->off_queued);
+    m->supers = (void *)(base + m->seg->off_supers);
     m->chunks = (void *)(base + m->seg->off_chunks);
     m->attempts = (void *)(base + m->seg->off_attempts);
     m->backed = (uint8_t *)(base + m->seg->off_backed);
     m->shift = m->seg->slab_shift;
     m->mask = m->seg->slab - 1;
-    m->ring_mask = 2 * m->seg->slab - 1;
+    m->ring_mask = m->seg->ring - 1;
     m->fd = m->first_fd = fd;
 }
 
@@ -103,7 +108,7 @@ int fv_segment_format(int fd, const struct fv_segment_plan *plan) {
         if (rc == 0) /* process slots, attempts and chunk tables; the slabs follow slot by slot */
             rc = fv_shmfile_alloc(fd, s.off_procs, s.off_hot - s.off_procs);
         if (rc == 0)
-            rc = fv_shmfile_alloc(fd, s.off_chunks, round_up(s.off_backed + s.n_chunks, 4096) - s.off_chunks);
+            rc = fv_shmfile_alloc(fd, s.off_supers, round_up(s.off_backed + s.n_chunks, 4096) - s.off_supers);
         if (rc < 0)
             return rc == -ENOSPC ? -FEVER_ENOROOM : rc;
     }
@@ -171,7 +176,7 @@ int fv_segment_attach_ro(int fd, struct fv_map *map, char *why, size_t why_bytes
         munmap(s, (size_t)st.st_size);
         return -FEVER_EINVAL;
     }
-    uint64_t offset[] = {s->off_procs, s->off_attempts, s->off_hot, s->off_cold, s->off_rings, s->off_holds, s->off_queued, s->off_chunks, s->off_backed, s->off_data};
+    uint64_t offset[] = {s->off_procs, s->off_attempts, s->off_hot, s->off_cold, s->off_rings, s->off_holds, s->off_queued, s->off_supers, s->off_chunks, s->off_backed, s->off_data};
     for (size_t i = 0; i < FV_COUNT_OF(offset); i++)
         if (offset[i] > s->bytes) {
             snprintf(why, why_bytes, "a damaged segment");

@@ -17,6 +17,7 @@ struct fv_map {
     struct fv_task      *hot;
     struct fv_task_cold *cold;
     uint64_t            *queued; /* a bit a task slot */
+    uint64_t            *supers;
     uint64_t            *chunks;
     struct fv_attempt   *attempts;
     uint8_t             *backed;

@@ -1,0 +1,47 @@
+/* shm/extent.h: chunks and runs of chunks: how the arena claims them, gives them back and finds memory for them.
+ *
+ * Used by arena.c and by the helper process (run/warm.c).  The words and their transitions are in layout.h.
+ */
+#ifndef FV_SHM_EXTENT_H
+#define FV_SHM_EXTENT_H
+
+#include "shm/segment.h"
+
+/* Where one process slot looks next: private hints. */
+struct fv_extent_hints {
+    uint32_t small;  /* for a chunk, upwards from here */
+    uint32_t part;   /* for less than a super, downwards */
+    uint32_t whole;  /* for more, downwards */
+    uint32_t again;  /* for warm memory that others gave back, downwards */
+};
+
+static inline uint64_t fv_root_word(unsigned kind, uint32_t index, uint32_t gen) {
+    return (uint64_t)kind << 60 | (uint64_t)index << 32 | gen;
+}
+static inline unsigned fv_word_kind(uint64_t w) { return (unsigned)(w >> 60); }
+static inline uint32_t fv_word_index(uint64_t w) { return (uint32_t)(w >> 32) & 0x0FFFFFFF; }
+static inline uint64_t fv_chunk_offset(uint32_t chunk) { return fv_map.seg->off_data + (uint64_t)chunk * FV_CHUNK_BYTES; }
+static inline uint32_t fv_chunk_of(uint64_t offset) { return (uint32_t)((offset - fv_map.seg->off_data) / FV_CHUNK_BYTES); }
+/* First chunk behind super s. */
+static inline uint32_t fv_super_end(uint32_t s) { return FV_MIN((s + 1) * FV_SUPER_CHUNKS, fv_map.seg->n_chunks); }
+/* Root of a chunk or super that owner is claiming, or holds for no task slot. */
+static inline uint64_t fv_claim_word(uint32_t owner) { return fv_root_word(FV_CHUNK_EXTENT, FV_NO_ROOT, owner); }
+
+void fv_extent_hints_init(struct fv_extent_hints *h);
+/* Claims a chunk from the low end as a part of nothing (fv_claim_word), with memory behind it.  False: the store is full. */
+bool fv_chunk_claim(struct fv_extent_hints *h, uint32_t owner, uint32_t *chunk_out);
+/* Claims a run for root, with memory behind it: first chunk, or ~0u when there is none. */
+uint32_t fv_extent_claim(struct fv_extent_hints *h, uint32_t owner, uint32_t n_chunks, uint64_t root);
+/* Claims super s whole for root; false when any of it is in use. */
+bool fv_super_claim(uint32_t s, uint32_t owner, uint64_t root);
+/* Frees those of the chunks that belong to root. */
+void fv_extent_free(uint32_t chunk, uint32_t n_chunks, uint64_t root);
+/* What the dead owner was claiming: gives it back.  Roots that it has not published are found by fv_arena_walk(). */
+void fv_extent_sweep(uint32_t owner);
+
+/* Is there memory behind all chunks [c, end)? */
+bool fv_chunks_backed(uint32_t c, uint32_t end);
+/* Marks them, after the allocation, or unmarks them, before memory is given back. */
+void fv_chunks_set_backed(uint32_t c, uint32_t end, bool on);
+
+#endif
