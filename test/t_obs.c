@@ -77,7 +77,10 @@ static void test_readers(int fd) {
     TAP_OK(!fv_obs_ref(&o, fv_ref_make(at, 6), &t) && !fv_obs_ref(&o, 12, &t), "a stale ref, no ref");
     fv_obs_counters(&o, sum);
     TAP_IS(sum[FV_C_done], 7, "counters are summed");
-    TAP_IS(fv_obs_store_used(&o), 0, "an empty store");
+    struct fv_obs_store store;
+    fv_obs_store(&o, &store);
+    TAP_IS(store.used, 0, "an empty store");
+    TAP_IS(store.largest_free, store.total, "in one piece");
     fv_obs_close(&o);
 }
 
@@ -100,7 +103,8 @@ static void read_everything(struct fv_obs *o) {
             }
     }
     fv_obs_counters(o, sum);
-    (void)fv_obs_store_used(o);
+    struct fv_obs_store store;
+    fv_obs_store(o, &store);
 }
 
 /* Damages a few words of what is read, reads everything, repairs. */

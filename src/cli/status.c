@@ -95,8 +95,11 @@ static json_t *make_status(const struct cli *cli, const struct cli_runtime *r) {
     json_object_set_new(j, "objects", bytes = by_state(c.object));
     json_object_set_new(bytes, "bytes", json_integer((json_int_t)c.bytes));
     json_object_set_new(j, "counters", counters);
-    json_object_set_new(j, "store", json_pack("{s:I, s:I, s:I}", "used", (json_int_t)fv_obs_store_used(&r->obs), "backed",
-                                              (json_int_t)s->backed_chunks * FV_CHUNK_BYTES, "total", (json_int_t)s->n_chunks * FV_CHUNK_BYTES));
+    struct fv_obs_store store;
+    fv_obs_store(&r->obs, &store);
+    json_object_set_new(j, "store", json_pack("{s:I, s:I, s:I, s:I}", "used", (json_int_t)store.used, "backed",
+                                              (json_int_t)s->backed_chunks * FV_CHUNK_BYTES, "total", (json_int_t)store.total, "largest_free",
+                                              (json_int_t)store.largest_free));
     json_object_set_new(j, "deaths", json_integer((json_int_t)s->deaths));
     json_object_set_new(j, "last_sweep_s", s->deaths == 0 ? json_null() : json_real((double)s->sweep_ns_last * 1e-9));
     return j;
@@ -143,6 +146,9 @@ static void print_status(const json_t *j) {
            cli_bytes((uint64_t)number(segment, "bytes"), a, sizeof a));
     printf("  store      %s used of %s; %s have memory behind them\n", cli_bytes((uint64_t)number(store, "used"), a, sizeof a),
            cli_bytes((uint64_t)number(store, "total"), b, sizeof b), cli_bytes((uint64_t)number(store, "backed"), c, sizeof c));
+    uint64_t free_bytes = (uint64_t)(number(store, "total") - number(store, "used")), largest = (uint64_t)number(store, "largest_free");
+    printf("             largest piece that is free: %s, %.0f %% of what is free\n", cli_bytes(largest, a, sizeof a),
+           free_bytes == 0 ? 0.0 : 100.0 * (double)largest / (double)free_bytes);
     printf("  deaths     %lld", (long long)number(j, "deaths"));
     if (number(j, "deaths") != 0)
         printf(", the last recovered from in %s", cli_seconds(json_real_value(json_object_get(j, "last_sweep_s")), a, sizeof a));

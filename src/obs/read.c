@@ -63,6 +63,7 @@ int fv_obs_open(int fd, struct fv_obs *o, char *why, size_t why_bytes) {
     o->procs = (const void *)(o->map.base + o->head->off_procs);
     o->hot = (const void *)(o->map.base + o->head->off_hot);
     o->cold = (const void *)(o->map.base + o->head->off_cold);
+    o->supers = (const void *)(o->map.base + o->head->off_supers);
     o->chunks = (const void *)(o->map.base + o->head->off_chunks);
     return 0;
 }
@@ -241,11 +242,24 @@ uint32_t fv_obs_attempts(const struct fv_obs *o, uint64_t id, struct fever_attem
 
 /* ------------------------------------------------------------------------------------------------ sums and words */
 
-uint64_t fv_obs_store_used(const struct fv_obs *o) {
-    uint64_t used = 0;
-    for (uint32_t c = 0; c < o->head->n_chunks; c++)
-        used += fv_load_relaxed_64(&o->chunks[c]) != 0;
-    return used * FV_CHUNK_BYTES;
+void fv_obs_store(const struct fv_obs *o, struct fv_obs_store *store_out) {
+    struct fv_obs_store sum = {.total = (uint64_t)o->head->n_chunks * FV_CHUNK_BYTES};
+    uint64_t            run = 0;
+    for (uint32_t c = 0; c < o->head->n_chunks; c++) {
+        uint64_t super = fv_load_relaxed_64(&o->supers[c / FV_SUPER_CHUNKS]);
+        bool     split = super >> 60 == FV_SUPER_SPLIT;
+        if (super != 0 && !split) {
+            sum.used += FV_CHUNK_BYTES;
+            run = 0;
+        } else if (split && fv_load_relaxed_64(&o->chunks[c]) != 0) {
+            sum.used += FV_CHUNK_BYTES;
+            run = 0;
+        } else {
+            run += FV_CHUNK_BYTES;
+            sum.largest_free = FV_MAX(sum.largest_free, run);
+        }
+    }
+    *store_out = sum;
 }
 
 void fv_obs_counters(const struct fv_obs *o, uint64_t sum_out[FV_N_COUNTERS]) {

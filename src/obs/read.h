@@ -21,7 +21,7 @@ struct fv_obs {
     const struct fv_proc      *procs;
     const struct fv_task      *hot;
     const struct fv_task_cold *cold;
-    const uint64_t            *chunks;
+    const uint64_t            *supers, *chunks;
 };
 
 /* A task slot, as it was at some instant. */
@@ -63,7 +63,12 @@ bool        fv_obs_error(const struct fv_obs *o, const struct fv_obs_task *t, st
 /* Attempts of a task that did not end well and are still in the log, oldest first: at most room, the last ones.  How many. */
 uint32_t fv_obs_attempts(const struct fv_obs *o, uint64_t id, struct fever_attempt *attempts_out, uint32_t room);
 
-uint64_t fv_obs_store_used(const struct fv_obs *o);
+/* The data area, by chunks. */
+struct fv_obs_store {
+    uint64_t used, total;
+    uint64_t largest_free; /* the largest object that fits: less than all that is free when it is fragmented */
+};
+void     fv_obs_store(const struct fv_obs *o, struct fv_obs_store *store_out);
 void     fv_obs_counters(const struct fv_obs *o, uint64_t sum_out[FV_N_COUNTERS]);
 
 const char *fv_state_text(unsigned state);
