@@ -9,6 +9,9 @@
  * leaves the count right or too high by one, never too low, and its intent names the slot; the supervisor
  * recounts that slot from the records (sweep.c).  A slot is free for reuse when it is complete, HELD is off and
  * the count is 0; whoever makes the last of these true sees the others, since each is a locked instruction.
+ *
+ * The supervisor holds the arguments of all that it has adopted, and these may be many: what its table has no room for it records in
+ * memory of its own.  Nobody else looks for records while it lives, and when it dies all is over.
  */
 #include "core/stream.h"
 
@@ -27,7 +30,11 @@ static struct {
     uint32_t        table; /* process slot whose hold table records ours; FV_NO_PROC: none yet */
     uint32_t       *spare; /* free entries of the table */
     uint32_t        n_spare;
+    uint64_t      **more;  /* supervisor: pieces of MORE entries, numbered on from those of the table */
+    uint32_t        n_more;
 } held = {.lock = PTHREAD_MUTEX_INITIALIZER, .table = FV_NO_PROC};
+
+#define MORE 4096u
 
 static uint32_t hash(uint64_t id) { return (uint32_t)((id * 0x9E3779B97F4A7C15ull) >> 32); }
 
@@ -93,10 +100,43 @@ static bool open_table(struct fv_self *self) {
     return true;
 }
 
+static uint64_t *record_at(uint32_t at) {
+    return at < FV_HOLDS_MAX ? &fv_holds_of(held.table)[at] : &held.more[(at - FV_HOLDS_MAX) / MORE][(at - FV_HOLDS_MAX) % MORE];
+}
+
+static bool make_more(void) {
+    uint32_t   n = held.n_more;
+    uint64_t **more = realloc(held.more, (n + 1) * sizeof *more);
+    if (more == NULL)
+        return false;
+    held.more = more;
+    uint32_t *spare = realloc(held.spare, (FV_HOLDS_MAX + (n + 1) * MORE) * sizeof *spare);
+    if (spare == NULL)
+        return false;
+    held.spare = spare;
+    if ((more[n] = calloc(MORE, sizeof *more[n])) == NULL)
+        return false;
+    held.n_more++;
+    for (uint32_t i = 0; i < MORE; i++)
+        spare[held.n_spare++] = FV_HOLDS_MAX + n * MORE + i;
+    return true;
+}
+
+uint32_t fv_holds_private(uint64_t id) {
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < held.n_more; k++)
+        for (uint32_t i = 0; i < MORE; i++)
+            n += held.more[k][i] == id;
+    return n;
+}
+
 void fv_holds_fini(void) {
+    while (held.n_more > 0)
+        free(held.more[--held.n_more]);
+    free(held.more);
     free(held.slot);
     free(held.spare);
-    held.slot = NULL, held.spare = NULL;
+    held.slot = NULL, held.spare = NULL, held.more = NULL;
     held.room = held.used = held.n_spare = 0;
     held.table = FV_NO_PROC;
 }
@@ -155,11 +195,12 @@ static int hold_remote(struct fv_self *self, uint64_t id) {
     struct entry *e = find(id);
     if (e != NULL) {
         e->n++;
-    } else if ((held.used * 2 >= held.room && !grow()) || !open_table(self) || held.n_spare == 0) {
+    } else if ((held.used * 2 >= held.room && !grow()) || !open_table(self) ||
+               (held.n_spare == 0 && (held.table != FV_SUPERVISOR || !make_more()))) {
         rc = -FEVER_ENOSLOTS;
     } else {
         uint32_t at = held.spare[held.n_spare - 1];
-        if (!fv_shared_acquire(self, id, &fv_holds_of(held.table)[at])) {
+        if (!fv_shared_acquire(self, id, record_at(at))) {
             rc = -FEVER_ESTALE;
         } else {
             held.n_spare--;
@@ -184,7 +225,7 @@ static int unhold_remote(struct fv_self *self, uint64_t id) {
     if (--e->n == 0) {
         uint32_t at = e->at;
         erase(e);
-        fv_shared_release(self, id, &fv_holds_of(held.table)[at]);
+        fv_shared_release(self, id, record_at(at));
         held.spare[held.n_spare++] = at;
     }
     pthread_mutex_unlock(&held.lock);

@@ -210,7 +210,7 @@ static bool adopt(struct fv_self *self, uint32_t index, uint64_t t) {
     uint32_t        n_deps, n = fv_task_refs(index, in, &refs, &n_deps);
     a->refs = n != 0;
     for (uint32_t i = 0; i < n; i++)
-        fv_hold(self, refs[i]);
+        fv_hold(self, refs[i]); /* out of memory: if it is gone when the task starts, that fails (fv_task_resolve) */
     return true;
 }
 
@@ -296,7 +296,7 @@ bool fv_sweep_adopted(struct fv_self *self) {
 /* ------------------------------------------------------------------------------------------------ 5. holds */
 /* Number of records of counted holds on id. */
 static uint32_t records_of(uint64_t id) {
-    uint32_t n = 0;
+    uint32_t n = fv_holds_private(id);
     FV_EACH_ACTIVE(p) {
         if (fv_load_acquire_32(&fv_proc(p)->holds_open))
             for (uint32_t i = 0; i < FV_HOLDS_MAX; i++)

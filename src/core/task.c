@@ -327,8 +327,12 @@ int fv_task_resolve(struct fv_self *self, uint32_t index, uint32_t *failed_out) 
             *failed_out = k;
             return -2;
         }
-        uint32_t d = fv_ref_index(refs[k]);
-        uint64_t dt = fv_load_acquire_64(&fv_task(d)->truth);
+        uint32_t d = 0;
+        uint64_t dt = 0;
+        if (fv_ref_check(refs[k], &d, &dt) < 0) { /* nobody could hold it for the task: see adopt() in sweep.c */
+            *failed_out = k;
+            return -2;
+        }
         if (fv_truth_state(dt) == FV_DONE || fv_is_stream(d)) /* a stream is not awaited: it is there to be read from */
             continue;
         if (fv_truth_state(dt) == FV_FAIL) {
@@ -490,10 +494,11 @@ static bool has_complete_dependency(uint32_t index, uint64_t t) {
                 memcpy(&in[n_deps++], (const char *)args + fv_defs[def]->ref_offsets[i], 8);
     }
     for (uint32_t k = 0; k < n_deps; k++) {
-        uint32_t d = fv_ref_index(fv_load_relaxed_64(&ref[k])) & (uint32_t)((fv_map.seg->n_procs << fv_map.shift) - 1);
+        uint64_t id = fv_load_relaxed_64(&ref[k]), dt = 0;
+        uint32_t d = 0;
         if (!is_blocked(index, t))
             return false;
-        if (fv_state_is_complete(fv_truth_state(fv_load_acquire_64(&fv_task(d)->truth))))
+        if (fv_ref_check(id, &d, &dt) < 0 || fv_state_is_complete(fv_truth_state(dt)))
             return true;
     }
     return false;

@@ -131,6 +131,8 @@ bool fv_shared_acquire(struct fv_self *self, uint64_t id, uint64_t *record);
 void fv_shared_release(struct fv_self *self, uint64_t id, uint64_t *record);
 void fv_holds_fini(void);
 uint32_t fv_holds_count(void);
+/* How many of the holds that this process records privately are on id: see hold.c. */
+uint32_t fv_holds_private(uint64_t id);
 
 /* --- recovery (sweep.c), by the supervisor --------------------------------------------------- */
 struct fv_verdict { /* why a process died */

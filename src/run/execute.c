@@ -68,15 +68,16 @@ static void fail_like(struct fv_self *self, uint32_t index, uint32_t dependency)
     fv_task_complete(self, index, FV_FAIL);
 }
 
-/* Dependency k is no ref, but the error of the submission that should have given one. */
+/* Dependency k is no ref, but the error of the submission that should have given one; or a ref to what is gone. */
 static void fail_as_argument(struct fv_self *self, uint32_t index, uint32_t k) {
     uint64_t        in[3];
     const uint64_t *refs;
     uint32_t        n_deps;
     char            text[160];
     fv_task_refs(index, in, &refs, &n_deps);
-    int code = refs[k] & 0xFFFF ? (int)(refs[k] & 0xFFFF) : FEVER_ESTALE;
-    snprintf(text, sizeof text, "ref argument %u is the error of a failed submission: %s", k, fever_strerror(code));
+    int  code = !fv_ref_tagged(refs[k]) && refs[k] & 0xFFFF ? (int)(refs[k] & 0xFFFF) : FEVER_ESTALE;
+    snprintf(text, sizeof text, fv_ref_tagged(refs[k]) ? "ref argument %u is gone: %s" : "ref argument %u is the error of a failed submission: %s", k,
+             fever_strerror(code));
     fail(self, index, code, text, false);
 }
 
