@@ -139,6 +139,8 @@ struct fever_options {
                                    "none": nowhere [the first of $TMPDIR, /var/tmp, /tmp that is on a disk and writable] */
     uint64_t    spill_limit;    /* FEVER_SPILL_LIMIT  bytes of disk that they may take [90 % of what is free there] */
     int         spill_at;       /* FEVER_SPILL_AT     percent of the store in use above which cold objects are written to disk [80] */
+    int         leak_report;    /* FEVER_LEAKS        1: fever_shutdown says on standard error what was not released, and where it was made [0] */
+    int         fault_report;   /* FEVER_FAULTS       1: a write through a read-only view, in the driver: its SIGSEGV names the object first [0] */
 };
 
 #define FEVER_OPTIONS(...) (&(struct fever_options){.struct_bytes = sizeof(struct fever_options), ##__VA_ARGS__})
@@ -239,6 +241,12 @@ struct fever_error {
     uint64_t  site;          /* address of the submitting call, or 0 */
     int       site_line;
     char      site_file[64]; /* as the compiler was given it; empty: not known, or no debug information */
+
+    /* the object or result whose read-only view the body wrote to, or FEVER_NULL_REF; and where it was put or created, as above */
+    fever_ref object;
+    uint64_t  object_site;
+    int       object_line;
+    char      object_file[52];
 
     /* where the body was: innermost first; 0 frames after a SIGKILL */
     unsigned n_frames;
@@ -420,7 +428,7 @@ FEVER_API int fever_cancel(fever_ref ref, unsigned flags);
  *   Signals  refused in a handler that interrupted a fever call
  *   Fork     refused in a child that the program forked
  *   Memory   a copy; nothing to free.  Debug information that was read is kept until fever_shutdown
- *   Cost     a copy of 1.8 KiB, and for a place in the source not asked for before a look into the debug information: milliseconds
+ *   Cost     a copy of 1.9 KiB, and for a place in the source not asked for before a look into the debug information: milliseconds
  *            the first time, tens of microseconds later
  *   Source   Ray's RayTaskError and WorkerCrashedError
  *   Since    0.1.0 */

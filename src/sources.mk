@@ -31,7 +31,7 @@ CLI_SOURCES += src/cli/resources.c
 
 # objects with a name, a shape, metadata
 CORE_SOURCES += src/core/object.c
-API_SOURCES += src/api/array.c
+API_SOURCES += src/api/array.c src/api/fault.c src/api/leak.c
 
 include_HEADERS += include/fever.h include/fever_define.h include/fever_object.h include/fever_file.h
 

@@ -503,7 +503,7 @@ static void test_print(void)
     struct fever_error e;
     memset(&e, 0x55, sizeof e); /* counts are beyond what there is: nothing is read there */
     e.code = FEVER_ECRASHED;
-    e.task[47] = e.file[63] = e.text[159] = e.site_file[63] = '\0';
+    e.task[47] = e.file[63] = e.text[159] = e.site_file[63] = e.object_file[51] = '\0';
     for (int i = 0; i < FEVER_ERROR_MODULES; i++)
         e.module[i].name[39] = '\0';
     for (int i = 0; i < FEVER_ERROR_CHAIN; i++)

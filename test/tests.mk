@@ -14,10 +14,11 @@ C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime t
 C_TESTS      += test/t_stream test/t_parts
 C_TESTS      += test/t_arena
 C_TESTS      += test/t_cancel
-C_TESTS      += test/t_array
 C_TESTS      += test/t_adoption
 C_TESTS      += test/t_error test/t_fileio test/t_file
 C_TESTS      += test/t_policy test/t_resources test/t_evict
+# objects as people see them
+C_TESTS      += test/t_array test/t_leak
 SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_cli test/model/run-models
 TEST_HELPERS  = test/cli_demo test/json_get
 TEST_SUPPORT  =

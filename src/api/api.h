@@ -82,5 +82,12 @@ bool fv_run_in_place(struct fv_self *self, uint32_t index, uint64_t truth);
 /* report.c: lets go of the debug information that was read; a child of the program's gets a lock of its own. */
 void fv_report_forget(void);
 void fv_report_in_child(void);
+/* "file.c:12, in main" or "program+0x1234" */
+const char *fv_place_text(uint64_t site, char *buf, size_t bytes);
+/* leak.c: says on standard error what this process still holds. */
+void fv_leaks_report(void);
+/* fault.c: from here on, and until then, writes through read-only views are told. */
+void fv_fault_watch(void);
+void fv_fault_unwatch(void);
 
 #endif

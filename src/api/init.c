@@ -443,6 +443,8 @@ static int init_locked(const struct fever_options *user) {
         return rc;
     }
     fv_epoch = ++epochs;
+    if (fv_rt.options.fault_report)
+        fv_fault_watch();
     return 0;
 }
 
@@ -470,6 +472,8 @@ int fever_shutdown(void) {
     int rc = 0;
     if (fv_self != NULL && fv_self_epoch == fv_epoch)
         fv_self->busy = 1; /* a signal handler of this thread is refused from now on */
+    if (fv_rt.options.leak_report)
+        fv_leaks_report();
     if (fv_rt.supervisor_fd >= 0) {
         fv_store_release_32(&fv_map.seg->state, FV_STOPPING);
         fv_bell_ring_all();
@@ -494,6 +498,7 @@ int fever_shutdown(void) {
             rc = -FEVER_ETIMEDOUT;
         }
     }
+    fv_fault_unwatch();
     forget_runtime();
     drop_lock();
     return rc;

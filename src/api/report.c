@@ -101,11 +101,29 @@ static struct place place_of(uint64_t site) {
     return copy;
 }
 
+const char *fv_place_text(uint64_t site, char *buf, size_t bytes) {
+    struct place p = place_of(site);
+    char         name[40];
+    uint64_t     base;
+    if (p.file[0] != '\0')
+        snprintf(buf, bytes, "%s:%d%s%s", p.file, p.line, p.function[0] != '\0' ? ", in " : "", p.function);
+    else if (fv_module_find(site, &base, name, sizeof name))
+        snprintf(buf, bytes, "%s+%#llx", name, (unsigned long long)(site - base));
+    else
+        snprintf(buf, bytes, "address %#llx", (unsigned long long)site);
+    return buf;
+}
+
 static void name_sites(struct fever_error *e) {
     if (e->site != 0) {
         struct place p = place_of(e->site);
         snprintf(e->site_file, sizeof e->site_file, "%s", p.file);
         e->site_line = p.line;
+    }
+    if (e->object_site != 0) {
+        struct place p = place_of(e->object_site);
+        snprintf(e->object_file, sizeof e->object_file, "%.51s", tail_of(p.file, sizeof e->object_file));
+        e->object_line = p.line;
     }
     for (uint32_t i = 0; i < e->n_dependents && i < FEVER_ERROR_CHAIN; i++) {
         struct fever_dependent *d = &e->dependent[i];
@@ -229,6 +247,16 @@ static void print_chain(FILE *stream, const struct fever_error *e) {
     }
 }
 
+static void print_site(FILE *stream, const char *what, uint64_t site, const char *file, int line) {
+    char text[200];
+    if (site != 0 && file[0] != '\0') {
+        struct place p = place_of(site);
+        fprintf(stream, "  %s at %s:%d%s%s\n", what, file, line, p.function[0] != '\0' ? ", in " : "", p.function);
+    } else if (site != 0) {
+        fprintf(stream, "  %s at %s\n", what, fv_place_text(site, text, sizeof text));
+    }
+}
+
 void fever_error_print(FILE *stream, const struct fever_error *e) {
     if (stream == NULL || e == NULL)
         return;
@@ -243,14 +271,8 @@ void fever_error_print(FILE *stream, const struct fever_error *e) {
     if (e->code == FEVER_EAPP)
         fprintf(stream, " [code %d, attempt %u, worker %d, pid %d]", e->app_code, e->attempt, e->worker, e->worker_pid);
     fputc('\n', stream);
-    if (e->site_file[0] != '\0') {
-        struct place p = place_of(e->site);
-        fprintf(stream, "  submitted at %s:%d%s%s\n", e->site_file, e->site_line, p.function[0] != '\0' ? ", in " : "", p.function);
-    }
-    char     name[40];
-    uint64_t base;
-    if (e->site != 0 && e->site_file[0] == '\0' && fv_module_find(e->site, &base, name, sizeof name))
-        fprintf(stream, "  submitted at %s+%#llx\n", name, (unsigned long long)(e->site - base));
+    print_site(stream, e->task[0] != '\0' ? "submitted" : "made", e->site, e->site_file, e->site_line);
+    print_site(stream, "the object was made", e->object_site, e->object_file, e->object_line);
     print_frames(stream, e);
     unsigned n = FV_MIN(e->n_attempts, (unsigned)FEVER_ERROR_ATTEMPTS);
     if (n > 1) {

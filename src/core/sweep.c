@@ -18,9 +18,11 @@
 #include "core/delay.h"
 #include "core/queued.h"
 #include "core/failure.h"
+#include "core/object.h"
 #include "core/options.h"
 #include "core/stream.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +92,7 @@ static void free_orphan(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
 /* ------------------------------------------------------------------------------------------------ 3. running tasks */
 static void set_cause(struct fever_error *e, uint32_t index, const struct fv_verdict *why, int code, unsigned attempt) {
     const struct fv_task *task = fv_task(index);
+    struct fv_object_at   at;
     fv_error_describe(e, task->kind == FV_KIND_TASK ? task->def : FV_MAX_DEFS, code);
     fv_task_options_name(index, e);
     e->signal = why->signal;
@@ -116,7 +119,13 @@ static void set_cause(struct fever_error *e, uint32_t index, const struct fv_ver
         snprintf(e->text, sizeof e->text, "worker %d (pid %d) became another program, %s, which %s %d (attempt %u)", why->worker, why->pid,
                  why->program, why->signal != 0 ? "died of signal" : "exited with status", why->signal != 0 ? why->signal : why->exit_status,
                  attempt);
-    else if (why->signal != 0 && why->fault_address != 0)
+    else if (why->signal == SIGSEGV && fv_object_find(why->fault_address, &at)) { /* its view can be read: it was written to */
+        char words[112];
+        e->object.id = at.ref;
+        e->object_site = at.site;
+        snprintf(e->text, sizeof e->text, "worker %d (pid %d) wrote to the read-only view of %s", why->worker, why->pid,
+                 fv_object_text(&at, words, sizeof words));
+    } else if (why->signal != 0 && why->fault_address != 0)
         snprintf(e->text, sizeof e->text, "worker %d (pid %d) died of signal %d (%s) at address %#llx (attempt %u)", why->worker, why->pid,
                  why->signal, strsignal(why->signal), (unsigned long long)why->fault_address, attempt);
     else if (why->signal != 0)

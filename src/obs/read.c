@@ -196,7 +196,8 @@ bool fv_obs_error(const struct fv_obs *o, const struct fv_obs_task *t, struct fe
     memcpy(&f, t->hot.result, sizeof f);
     memset(e, 0, sizeof *e);
     if (f.error != 0 && read_data(o, f.error, e, sizeof *e)) {
-        e->task[sizeof e->task - 1] = e->file[sizeof e->file - 1] = e->text[sizeof e->text - 1] = e->site_file[sizeof e->site_file - 1] = '\0';
+        e->task[sizeof e->task - 1] = e->file[sizeof e->file - 1] = e->text[sizeof e->text - 1] = e->site_file[sizeof e->site_file - 1] =
+            e->object_file[sizeof e->object_file - 1] = '\0';
         for (unsigned i = 0; i < FEVER_ERROR_MODULES; i++)
             e->module[i].name[sizeof e->module[i].name - 1] = '\0';
         for (unsigned i = 0; i < FEVER_ERROR_CHAIN; i++)
