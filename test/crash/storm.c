@@ -341,6 +341,37 @@ static void round_of_work(fever_ref table) {
     fever_group_close(g);
 }
 
+/* Loads past the page cache, and a save over another, beside results of the same size: what is read for a process that was killed
+ * must not arrive where another's result lies by then. */
+static char saved_to[] = "storm.XXXXXX";
+static void round_of_files(void) {
+    enum { N = 6, PART = 200000, FILE_WORDS = 4 * PART };
+    fever_ref          all = as_many_with(MANY, FILE_WORDS), done = FEVER_NULL_REF, part[N], beside[N];
+    struct fever_saved saved = {0};
+    const long        *x = NULL;
+    int                rc = fever_save(all, saved_to, FEVER_SAVE(.sync = 1, .task = MANY), &done);
+    if (rc == 0)
+        rc = fever_take(done, &saved);
+    check("save", rc, (long)saved.bytes, FILE_WORDS * (long)sizeof *x);
+    fever_release(all);
+    for (long i = 0; i < N; i++) {
+        part[i] = FEVER_NULL_REF;
+        uint64_t offset = (uint64_t)(i % 4) * PART * sizeof *x, bytes = PART * sizeof *x;
+        check("load", fever_load(saved_to, FEVER_LOAD(.offset = offset, .bytes = bytes, .task = MANY), &part[i]), 0, 0);
+        beside[i] = as_many_with(MANY, PART);
+    }
+    for (long i = 0; i < N; i++)
+        for (int k = 0; k < 2; k++) {
+            size_t bytes = 0;
+            long   bad = 0, first = k == 0 ? i % 4 * PART + 5 : 5;
+            rc = fever_view(k == 0 ? part[i] : beside[i], &x, &bytes);
+            for (long j = 0; rc == 0 && j < PART; j++)
+                bad += bytes != PART * sizeof *x || x[j] != first + j;
+            check(k == 0 ? "loaded" : "beside a load", rc, bad, 0);
+            fever_release(k == 0 ? part[i] : beside[i]);
+        }
+}
+
 static int n_descriptors(void) {
     int  n = 0;
     DIR *d = opendir("/proc/self/fd");
@@ -358,6 +389,9 @@ int main(int argc, char **argv) {
     double end = is_long || argc > 1 ? 1e9 : 12;
     setvbuf(stdout, NULL, _IOLBF, 0);
     tap_diag("seed %llu", (unsigned long long)seed);
+    int fd = mkstemp(saved_to);
+    if (fd >= 0)
+        close(fd);
     int before = n_descriptors();
     int rc = fever_init(FEVER_OPTIONS(.workers = WORKERS, .max_spares = 16, .store_bytes = 64 << 20, .task_slots = 4096, .pin = -1, .quiet = 1));
     if (!TAP_IS(rc, 0, "fever_init"))
@@ -376,6 +410,8 @@ int main(int argc, char **argv) {
     while (n_kills < wanted && rt_now() - begin < end && wrong == 0) {
         round_of_work(table);
         round_of_cancels(&cancels);
+        if (round_n % 4 == 0)
+            round_of_files();
         round_n++;
     }
     atomic_store(&calm, true);
@@ -401,6 +437,7 @@ int main(int argc, char **argv) {
     TAP_OK(s.worker_deaths > 0, "%llu workers died", (unsigned long long)s.worker_deaths);
     TAP_IS(fever_shutdown(), 0, "fever_shutdown");
     pthread_join(w, NULL);
+    unlink(saved_to);
     TAP_IS(rt_in_group(group), 0, "no process is left");
     TAP_IS(n_descriptors(), before, "no descriptor is left");
     return tap_done();
