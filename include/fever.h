@@ -872,8 +872,8 @@ FEVER_API void *fever_result(size_t bytes);
  *            assumed to do the same again
  *   Returns  0; -FEVER_ECANCELED: nobody holds the stream any more, its items are freed, or the task is cancelled: the body should
  *            return; -FEVER_ECONTEXT (no stream).  With any other the stream has failed with that error: -FEVER_ETYPE, -FEVER_ENULL,
- *            -FEVER_ESTOREFULL, -FEVER_ETOOBIG, -FEVER_ENOSLOTS, -FEVER_EDEADLK (FEVER_INLINE=1: 16384 items wait), -ENOMEM; or had
- *            failed before
+ *            -FEVER_ESTOREFULL, -FEVER_ETOOBIG, -FEVER_ENOSLOTS, -FEVER_EDEADLK (FEVER_INLINE=1: 16384 items wait), -FEVER_EDEPTH (no
+ *            room, and no process for who could make some), -ENOMEM; or had failed before
  *   Blocks   while as many items or bytes wait as stream_items and stream_bytes allow; a spare worker stands in
  *   Context  task of FEVER_STREAM
  *   Threads  the one that runs the body

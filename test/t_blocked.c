@@ -75,6 +75,24 @@ FEVER_TASK(int, barrier, (int, i), (int, n)) /* n of these must be blocked at on
     }
     return 1;
 }
+FEVER_STREAM(int, produces, (int, n))
+{
+    int rc = 0;
+
+    for (int i = 0; i < n && rc == 0; i++)
+        rc = produces_yield(i);
+    if (rc == -FEVER_EDEPTH)
+        atomic_fetch_add(&page->n, 1);
+}
+FEVER_TASK(int, consumes, (fever_ref, stream))
+{
+    fever_ref item;
+    int       n = 0;
+
+    while (fever_stream_next(stream, &item, FEVER_FOREVER) == 0 && fever_release(item) == 0)
+        n++;
+    return n;
+}
 FEVER_TASK(int, sleeps, (int, ms))
 {
     usleep((useconds_t)ms * 1000);
@@ -166,6 +184,35 @@ static void test_limit(void)
     fever_release(r);
     rt_balanced(0);
     TAP_IS(take(level_remote(8)), 9, "depth 8 works after that");
+    rt_shutdown();
+}
+
+/* A producer whose consumer finds no process. */
+static void test_room(void)
+{
+    fever_ref s, c, item;
+    int       v = -1, n = 0;
+
+    rt_init(.workers = 1, .max_spares = -1, .store_bytes = 8 << 20);
+    atomic_store(&page->n, 0);
+    s = produces_with(FEVER_WITH(.stream_items = 2), 20);
+    usleep(400000);
+    TAP_IS(atomic_load(&page->n), 0, "no spare: a producer waits for a driver that does something else");
+    while (fever_stream_next(s, &item, RT_LONG) == 0 && fever_release(item) == 0)
+        n++;
+    TAP_IS(n, 20, "and goes on when that takes the items");
+    fever_release(s);
+    s = produces_with(FEVER_WITH(.stream_items = 2), 20);
+    c = consumes_remote(s);
+    usleep(50000);
+    TAP_IS(fever_get_for(c, &v, 0.3), -FEVER_ETIMEDOUT, "the driver waits for a while for who should take them");
+    TAP_IS(atomic_load(&page->n), 0, "that is nothing to the producer");
+    TAP_IS(fever_get(c, &v), 0, "the driver waits without end");
+    TAP_IS(atomic_load(&page->n), 1, "then the producer is told -FEVER_EDEPTH");
+    TAP_OK(v >= 3, "and the consumer has what there was: %d", v);
+    fever_release(c);
+    fever_release(s);
+    rt_balanced(0);
     rt_shutdown();
 }
 
@@ -299,6 +346,7 @@ int main(void)
     page = rt_shared(sizeof *page);
     test_depth();
     test_limit();
+    test_room();
     test_barrier();
     test_many();
     return tap_done();

@@ -44,6 +44,7 @@ int fv_sleep(struct fv_self *self, uint32_t seen, uint64_t deadline) {
         self->call_supervisor = false;
         fv_supervisor_ring();
     }
+    fv_store_relaxed_32(&self->proc->wait_ends, deadline != UINT64_MAX);
     if (!self->is_worker)
         fv_proc_set_cpu(self->proc, sched_getcpu()); /* a worker pinned here makes way */
     for (;;) {

@@ -14,7 +14,7 @@
 
 static void start_wait(struct fv_self *self, unsigned reason, uint64_t ref) {
     if (self->is_worker)
-        fv_worker_block(self, ref, FV_BLOCKED_ON_SOME);
+        fv_worker_block(self, reason == FV_WAIT_ROOM ? 0 : ref, FV_BLOCKED_ON_SOME);
     else if (self->n_refs != 0)
         fv_home_reap(self);
     fv_note_wait(self, reason, ref);
@@ -36,14 +36,18 @@ static int await_room(struct fv_self *self, uint32_t index, struct fv_stream *s,
     if (self->is_inline)
         return -FEVER_EDEADLK; /* the consumer comes after us */
     int rc = 0;
-    /* Named as waiting for nothing: a driver may take an item, so nobody else is told that all are stuck. */
-    start_wait(self, FV_WAIT_ROOM, 0);
+    start_wait(self, FV_WAIT_ROOM, self->proc->current);
     for (;;) {
         uint32_t seen = fv_bell_read(self->proc);
         fv_stream_announce_room(self, s);
         if (fv_stream_has_room(s, bytes) || fv_stream_is_abandoned(index))
             break;
-        rc = fv_cancel_told(self) ? -FEVER_ECANCELED : fv_sleep(self, seen, UINT64_MAX);
+        if (fv_cancel_told(self))
+            rc = -FEVER_ECANCELED;
+        else if (fv_load_acquire_32(&self->proc->spare_denied))
+            rc = -FEVER_EDEPTH;
+        else
+            rc = fv_sleep(self, seen, UINT64_MAX);
         if (rc < 0)
             break;
     }

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "core/cancel.h"
 #include "core/delay.h"
+#include "core/stream.h"
 #include "plat/futex.h"
 #include "plat/process.h"
 #include "run/control.h"
@@ -41,6 +42,7 @@
 #define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
 #define DESCENDANTS_NS 80000000ull  /* how long to hunt for processes that task code left behind */
 #define LAST_WORD_NS   5000000ull   /* a worker whose task's time is up may say where it is, then it is killed */
+#define TAKER_NS       100000000ull  /* how long a full stream waits for a thread of the driver that has not called in yet */
 #define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
 #define UNREAD_NS      2000000000ull /* how long nobody may read their output then, before the rest is given up */
 #define LAST_WORDS_NS  40000000ull  /* the same when the driver is dead */
@@ -501,27 +503,53 @@ static uint32_t spare_for_dispatcher(void) {
     return 0;
 }
 
-/* Blocked, what it waits for is not there, and it was not told to give up. */
-static bool is_stuck(struct fv_proc *p) {
-    uint64_t ref = fv_load_relaxed_64(&p->wait_ref), t = 0;
-    uint32_t index = 0;
-    return fv_load_acquire_32(&p->blocked) && !fv_load_acquire_32(&p->spare_denied) && fv_ref_check(ref, &index, &t) == 0 && !fv_state_is_complete(fv_truth_state(t));
+static bool waits_for_room(const struct fv_proc *p) { return fv_load_relaxed_32(&p->wait_reason) == FV_WAIT_ROOM; }
+
+/* What it waits for is not there.  (Who makes room in a stream takes `producer` back.) */
+static bool waits_in_vain(struct fv_proc *p, uint32_t slot) {
+    uint64_t          ref = fv_load_relaxed_64(&p->wait_ref), t = 0;
+    uint32_t          index = 0;
+    struct fv_stream *s = NULL;
+    if (fv_ref_check(ref, &index, &t) < 0 || fv_state_is_complete(fv_truth_state(t)))
+        return false;
+    return !waits_for_room(p) || ((s = fv_stream_of(index, fv_ref_gen(ref))) != NULL && fv_load_acquire_32(&s->producer) == slot + 1);
 }
 
-/* True when every worker and spare is stuck.  They block and go on while we look, so each may have been stuck when its turn came
+/* Blocked, what it waits for is not there, and it was not told to give up. */
+static bool is_stuck(struct fv_proc *p, uint32_t slot) {
+    return fv_load_acquire_32(&p->blocked) && !fv_load_acquire_32(&p->spare_denied) && waits_in_vain(p, slot);
+}
+
+/* Do all threads of the driver that have called in sleep, without a time limit?  Any other may take an item, or is about to. */
+static bool is_driver_stuck(void) {
+    FV_EACH_ACTIVE(s) {
+        struct fv_proc *p = fv_proc(s);
+        if (fv_load_relaxed_32(&p->role) != FV_ROLE_DRIVER || !fv_bit_test(fv_map.seg->taken, s)) /* its thread has ended */
+            continue;
+        if (!fv_load_acquire_32(&p->parked) || fv_load_relaxed_32(&p->wait_ends) || fv_load_relaxed_32(&p->wait_reason) != FV_WAIT_GET ||
+            !waits_in_vain(p, s))
+            return false;
+    }
+    return true;
+}
+
+/* True when every worker and spare is stuck.  With one that waits for room in its stream, only if nobody outside can take an item.  They block and go on while we look, so each may have been stuck when its turn came
  * and yet never all at once: *waits_out tells one state of affairs from another (each wait has its own beginning). */
 static bool are_all_stuck(uint64_t *waits_out) {
-    uint64_t waits = 0;
+    uint64_t waits = 0, newest = 0;
+    bool     is_room_short = false;
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
         if (child[s].state == CHILD_NONE)
             continue;
         uint64_t since = fv_load_relaxed_64(&fv_proc(s)->wait_since_ns);
-        if (child[s].state != CHILD_RUNS || !is_stuck(fv_proc(s)))
+        if (child[s].state != CHILD_RUNS || !is_stuck(fv_proc(s), s))
             return false;
+        is_room_short |= waits_for_room(fv_proc(s));
+        newest = FV_MAX(newest, since);
         waits = (waits ^ since) * 0x9e3779b97f4a7c15ull;
     }
     *waits_out = waits;
-    return true;
+    return !is_room_short || (fv_now_ns() > newest + TAKER_NS && is_driver_stuck());
 }
 
 /* Too few spares are no harm while anybody is not blocked: it goes on, or is about to stand by.  When all are blocked, and were

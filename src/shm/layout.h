@@ -366,6 +366,7 @@ struct fv_proc {
     uint64_t wait_ref;
     uint64_t wait_since_ns;
     uint32_t failures;     /* anyone adds 1: something failed that the owner may await among others; hint, made good by every bell */
+    uint32_t wait_ends;    /* the wait has a time limit (owner) */
     /* ring of hints: task indices */
     ck_ring_t ring FV_ALIGNED(64);
     /* deque of hints */
