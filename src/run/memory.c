@@ -9,6 +9,7 @@
 #include "run/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "core/task.h"
@@ -25,6 +26,7 @@ struct seen {
 };
 static struct seen             *seen; /* by process slot: what ran there at the last look */
 static struct fv_memory_worker *worker;
+static bool                    *keeps; /* by process slot: not all that runs on its stack may be repeated */
 static uint32_t                 slots;
 static double                   most;
 static uint64_t                 next_ns, looked_ns;
@@ -53,8 +55,9 @@ bool fv_memory_is_over(uint32_t slot, pid_t pid, struct fv_overrun *overrun_out)
 void fv_memory_watch(double threshold, uint32_t n_slots) {
     seen = calloc(n_slots + 1, sizeof *seen);
     worker = calloc(n_slots + 1, sizeof *worker);
+    keeps = calloc(n_slots + 1, sizeof *keeps);
     slots = n_slots;
-    most = seen == NULL || worker == NULL ? 0 : threshold;
+    most = seen == NULL || worker == NULL || keeps == NULL ? 0 : threshold;
     next_ns = most > 0 ? fv_now_ns() + MONITOR_NS : 0;
 }
 
@@ -76,16 +79,16 @@ uint64_t fv_memory_next(void) {
     return next_ns;
 }
 
-/* All that runs on that stack may be repeated. */
-static bool is_retriable(uint32_t slot) {
+/* Notes where something runs that may not be repeated: one look at all slots for all workers. */
+static void find_unrepeatable(void) {
+    memset(keeps, 0, (slots + 1) * sizeof *keeps);
     FV_EACH_ACTIVE(p)
         for (uint32_t i = p << fv_map.shift, end = i + fv_load_acquire_32(&fv_proc(p)->slab_limit); i < end; i++) {
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
-            if (fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == slot && fv_task(i)->kind == FV_KIND_TASK &&
+            if (fv_truth_state(t) == FV_RUN && fv_truth_owner(t) <= slots && fv_task(i)->kind == FV_KIND_TASK &&
                 fv_load_relaxed_8(&fv_task(i)->x) & FV_X_OPTIONS && fv_cold(i)->max_retries == 0)
-                return false;
+                keeps[fv_truth_owner(t)] = true;
         }
-    return true;
 }
 
 /* How old is what runs there?  As old as it has been seen: a task that the last look did not see is younger than any that it saw. */
@@ -100,6 +103,8 @@ static void observe(const pid_t *pid, uint64_t now_ns) {
 static uint32_t choose(const pid_t *pid, struct fv_overrun *overrun_out) {
     struct fv_memory own, m;
     uint64_t         fresh = fv_process_memory(0, &own) ? own.private_bytes : 0; /* what a fork of ours begins with */
+    if (!spent)
+        find_unrepeatable();
     for (uint32_t s = 1; s <= slots; s++) {
         worker[s] = (struct fv_memory_worker){.since_ns = seen[s].since_ns};
         if (pid[s] == 0 || !fv_process_memory(pid[s], &m))
@@ -109,7 +114,7 @@ static uint32_t choose(const pid_t *pid, struct fv_overrun *overrun_out) {
         worker[s].is_idle = task == 0 && !works(s);
         if (fv_load_relaxed_32(&fv_proc(s)->leave_wanted))
             worker[s].private_bytes = 0; /* asked already */
-        worker[s].is_retriable = !spent && task != 0 && task == seen[s].task && is_retriable(s);
+        worker[s].is_retriable = !spent && task != 0 && task == seen[s].task && !keeps[s];
     }
     uint32_t v = fv_memory_victim(worker + 1, slots, WORTH_BYTES);
     if (v == FV_NO_VICTIM)
