@@ -497,6 +497,38 @@ static void in_the_driver(void)
     rt_shutdown();
 }
 
+/* Cancelled ones that never come to the top of what waits. */
+static void cancelled_deep(void)
+{
+    static fever_ref r[2000];
+    fever_ref        first, inside;
+    int              v, bad = 0;
+
+    reset();
+    rt_init(.workers = 2, .resources = "gpu=1");
+    inside = hold_with(FEVER_WITH(.resources = WANT({"gpu", 1}), .n_resources = 1), 0);
+    TAP_OK(rt_until(&page->in, 1), "one has all of it");
+    first = plain_with(FEVER_WITH(.resources = WANT({"gpu", 1}), .n_resources = 1, .priority = 9), 1);
+    for (int i = 0; i < 2000; i++)
+        r[i] = plain_with(FEVER_WITH(.resources = WANT({"gpu", 1}), .n_resources = 1), i);
+    for (double end = rt_now() + RT_LONG; fv_map.seg->dispatch.n_pending < 2001 && rt_now() < end;)
+        rt_nap();
+    TAP_IS(fv_map.seg->dispatch.n_pending, 2001, "2001 wait for it");
+    for (int i = 0; i < 2000; i++)
+        bad += fever_cancel(r[i], 0) != 1;
+    TAP_IS(bad, 0, "all are cancelled but the first");
+    for (double end = rt_now() + RT_LONG; fv_map.seg->dispatch.n_pending > 200 && rt_now() < end;)
+        rt_nap();
+    TAP_OK(fv_map.seg->dispatch.n_pending <= 200, "most are forgotten: %u are left", fv_map.seg->dispatch.n_pending);
+    for (int i = 0; i < 2000; i++)
+        fever_release(r[i]);
+    atomic_store(&page->gate, 1);
+    TAP_IS(fever_take(inside, &v), 0, "the one inside ends");
+    TAP_IS(fever_take(first, &v), 0, "so does the first");
+    at_rest();
+    rt_shutdown();
+}
+
 int main(void)
 {
     rt_begin(280);
@@ -507,6 +539,7 @@ int main(void)
     PART(fractions);
     PART(several);
     PART(ends);
+    PART(cancelled_deep);
     PART(order);
     PART(in_the_driver);
     PART(rate);

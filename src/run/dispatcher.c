@@ -24,6 +24,7 @@
 #include "run/runtime.h"
 
 #define CLASSES_MOST 256u
+#define STALE_LEAST  64u       /* so many entries of cancelled tasks may stand about; more, while the others are more */
 #define TICK_LEAST_NS 1000000ull  /* asked workers are at work still: ask more of them after so long, then after twice as long */
 #define TICK_MOST_NS  16000000ull
 
@@ -66,6 +67,7 @@ static struct fv_dispatch_view view;
 static struct fv_dispatch_class classes[CLASSES_MOST];
 static uint32_t               class_shape[CLASSES_MOST];
 static uint32_t               n_granted, last_asked, ask_times;
+static uint32_t               n_stale;  /* entries whose tasks were cancelled, about */
 static uint64_t               tick_ns;
 static bool                   no_spare; /* this turn: there is none to be had */
 
@@ -172,6 +174,8 @@ static void arrive(void *arg, uint32_t index) {
     uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
     uint32_t gen = fv_truth_gen(t);
     (void)arg;
+    if (known[index] != 0 && (known[index] != gen || fv_truth_state(t) != FV_READY))
+        n_stale++; /* it was cancelled: its entry stays until it comes to the top, or there are too many */
     if (fv_truth_state(t) != FV_READY || known[index] == gen || !fv_dispatch_hold_still(sup, index, gen))
         return;
     struct fv_demand d;
@@ -400,6 +404,25 @@ static uint32_t drop_stale(struct shape *s) {
     return s->n;
 }
 
+/* Takes all entries of tasks that are not pending any more out of the heaps, once they are the half of all. */
+static void drop_stale_deep(uint32_t n_pending) {
+    if (n_stale < STALE_LEAST || n_stale < n_pending / 2)
+        return;
+    n_stale = 0;
+    for (uint32_t i = 0; i < n_shapes; i++) {
+        struct shape *s = &shapes[i];
+        uint32_t      n = s->n;
+        s->n = 0;
+        for (uint32_t k = 0; k < n; k++) {
+            struct entry e = s->heap[k];
+            if (is_pending(&e))
+                push(s, e); /* at s->n <= k: in place */
+            else if (known[e.index] == e.gen)
+                known[e.index] = 0;
+        }
+    }
+}
+
 static uint32_t list_classes(uint64_t now) {
     static uint32_t *order, room;
     uint32_t         n = 0, pending = 0;
@@ -548,6 +571,7 @@ static void publish(uint32_t n_pending) {
 }
 
 uint64_t fv_dispatch_turn(void) {
+    static uint32_t           n_listed; /* at the end of the last turn */
     struct fv_dispatch_state *d = &fv_map.seg->dispatch;
     struct want               want = {0};
     uint32_t                  told = fv_fas_32(&d->told, 0);
@@ -558,10 +582,13 @@ uint64_t fv_dispatch_turn(void) {
     fv_dispatch_collect(arrive, NULL);
     look_at_grants();
     look_at_places();
-    list_classes(now);
+    drop_stale_deep(n_listed);
+    /* Before a grant is out, or anybody is asked: who runs by it finds busy, and tells when it blocks (ORDER grant). */
+    if (list_classes(now) != 0)
+        fv_store_release_32(&d->busy, 1);
     grant_all(now, &want);
     bool     any = ask_all(&want);
-    uint32_t pending = list_classes(now);
+    uint32_t pending = n_listed = list_classes(now);
     publish(pending);
     fv_store_release_32(&d->idle_wanted, want.idle_places != 0);
     fv_store_release_32(&d->busy, any || pending != 0 || n_granted != 0);
