@@ -51,6 +51,19 @@ FEVER_TASK(int, partial, (int, how))
     raise(SIGKILL);
     return 0;
 }
+FEVER_TASK(int, floods) /* its child does, without end */
+{
+    static char line[4096];
+
+    memset(line, 'x', sizeof line);
+    line[sizeof line - 1] = '\n';
+    if (fork() == 0)
+        while (write(1, line, sizeof line) > 0)
+            ;
+    usleep(20000);
+    raise(SIGKILL);
+    return 0;
+}
 FEVER_TASK(int, unflushed) { fputs("never flushed", stdout); return 0; }
 FEVER_TASK(int, zeros) { fwrite("a\0b\n\0\n", 1, 6, stdout); return 0; }
 FEVER_TASK(int, both, (int, i))
@@ -241,6 +254,30 @@ static void note(bool good, int code)
 }
 
 /* ------------------------------------------------------------------------------------------------ cases */
+
+static void in_flood(void)
+{
+    begin(2, NULL);
+    note(get(floods_with(FEVER_WITH(.max_retries = FEVER_NO_RETRY))) == -FEVER_ECRASHED, 1);
+    usleep(100000);
+    note(get(say_err_remote(7)) == 0, 2);
+    rt_until(&page->go, 1);
+    end();
+}
+static void test_flood(void)
+{
+    int status = -1, null = open("/dev/null", O_WRONLY);
+
+    close(err);
+    err = memfd_create("err", 0);
+    pid_t pid = start(in_flood, null, err);
+    TAP_OK(comes(err, "say 7\n"), "the child of a dead worker writes without end: others are read, too");
+    atomic_store(&page->go, 1);
+    waitpid(pid, &status, 0);
+    TAP_IS(status, 0, "the driver ends well");
+    TAP_IS(atomic_load(&page->rc), 0, "init and shutdown are 0");
+    close(null);
+}
 
 static void in_lines(void)
 {
@@ -650,6 +687,7 @@ int main(void)
 {
     rt_begin(200);
     page = rt_shared(sizeof *page);
+    test_flood();
     test_lines();
     test_deaths();
     test_partial();

@@ -23,6 +23,7 @@
 #include "run/logger.h"
 #include "run/output.h"
 
+#define TURN_BYTES   65536u        /* read at once from the stream of a dead worker, which a child of it may go on filling */
 #define PIECE_BYTES  4096u         /* read at once; what a pipe surely takes when it takes anything (PIPE_BUF) */
 #define LINE_BYTES   65536u        /* a longer line is written in parts */
 #define PREFIX_BYTES 64u
@@ -162,8 +163,9 @@ static bool pass_on(struct stream *s, bool all) {
     return !is_stuck[s->kind];
 }
 
-/* Reads a piece, or all that there is of a worker that has died.  True: the stream has ended, and all is written. */
+/* Reads a piece, or more of a worker that has died: all that it can have left in the pipe.  True: the stream has ended, and all is written. */
 static bool drain(struct stream *s) {
+    size_t got = 0;
     while (pass_on(s, false)) {
         make_room(s);
         ssize_t n = read(s->fd, s->text + s->n, PIECE_BYTES);
@@ -171,7 +173,7 @@ static bool drain(struct stream *s) {
             continue;
         if (n > 0) {
             s->n += (size_t)n;
-            if (s->ended)
+            if (s->ended && (got += (size_t)n) < TURN_BYTES)
                 continue;
             pass_on(s, false);
             break; /* it is the others' turn */
