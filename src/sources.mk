@@ -32,6 +32,8 @@ CLI_SOURCES += src/cli/resources.c
 # objects with a name, a shape, metadata
 CORE_SOURCES += src/core/object.c
 API_SOURCES += src/api/array.c src/api/fault.c src/api/leak.c
+OBS_SOURCES += src/obs/holds.c src/obs/site.c
+CLI_SOURCES += src/cli/memory.c
 
 include_HEADERS += include/fever.h include/fever_define.h include/fever_object.h include/fever_file.h
 

@@ -1,6 +1,7 @@
 /* cli_demo.c: a program for test/t_cli to look at: tasks that run, wait and have failed, objects of all kinds.
  *
- * Prints "ready PID", then waits until standard input ends.  With the word "attempts": tasks that crash.
+ * Prints "ready PID", then waits until standard input ends.  With the word "attempts": tasks that crash; with "memory": objects in
+ * all hands.
  */
 #include "fever.h"
 
@@ -74,7 +75,46 @@ static int attempts(void) {
     return 0;
 }
 
+struct page { char bytes[1000]; };
+FEVER_TASK(struct page, page_of, (int, value)) {
+    struct page p;
+    memset(&p, value, sizeof p);
+    return p;
+}
+FEVER_TASK(int, reads, (fever_ref, grid), (fever_ref, promise), (struct page, page)) {
+    int v;
+    (void)grid;
+    return fever_get(promise, &v) == 0 ? v + page.bytes[0] : -1;
+}
+
+static int memory(void) {
+    static double grid[100][20];
+    static char   data[300000];
+    struct page   page = {{0}};
+    fever_ref     promise, grid_ref, small, holder, large, result, pending;
+    int           seven = 7, value = 0;
+    must(fever_init(FEVER_OPTIONS(.workers = 1, .store_bytes = 16 << 20, .name = "memory", .quiet = 1)), "fever_init");
+    must(fever_promise(&promise), "fever_promise");
+    must(fever_object_put(FEVER_OBJECT(.name = "grid", .shape = FEVER_SHAPE(grid[0][0], 100, 20)), grid, sizeof grid, &grid_ref), "grid");
+    must(fever_put(data, 8, &small), "small");
+    must(fever_object_put(FEVER_OBJECT(.name = "holder", .refs = &grid_ref, .n_refs = 1), &grid_ref, sizeof grid_ref, &holder), "holder");
+    must(fever_put(data, sizeof data, &large), "large");
+    result = page_of_remote(3);
+    must(fever_wait_one(result, FEVER_FOREVER), "page_of");
+    pending = reads_remote(grid_ref, promise, page);
+    until_input_ends();
+    must(fever_promise_set(promise, &seven, sizeof seven), "fever_promise_set");
+    must(fever_take(pending, &value), "reads");
+    fever_ref all[] = {promise, grid_ref, small, holder, large, result};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        must(fever_release(all[i]), "fever_release");
+    must(fever_shutdown(), "fever_shutdown");
+    return value == 7 ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "memory") == 0)
+        return memory();
     if (argc > 1 && strcmp(argv[1], "attempts") == 0)
         return attempts();
     struct fever_error  error;

@@ -23,6 +23,7 @@ struct cli {
     long        limit; /* rows of a list; 0: all */
     const char *state; /* rows of that state only, or NULL */
     bool        detail; /* tasks: attempts and backtraces, too */
+    const char *sort, *group_by; /* memory; or NULL */
 };
 
 /* A runtime that was found: open, or with the reason why not. */
@@ -42,6 +43,7 @@ void cli_detach(struct cli_runtime *runtimes, int n);
 /* commands: an exit status each */
 int cli_status(const struct cli *cli);
 int cli_list(const struct cli *cli, const char *what);
+int cli_memory(const struct cli *cli);
 int cli_options(const struct cli *cli);
 int cli_help(const char *command);
 void cli_usage(FILE *stream);

@@ -32,6 +32,23 @@ static const struct {
      "                  and where a failed one was\n"
      "\n"
      "HOLDERS counts the processes that hold a ref and the results that contain it.\n"},
+    {"memory", "every object: its size, who holds it, where it was made",
+     "usage: fever memory [--json] [--pid PID] [--limit N] [--state STATE]\n"
+     "                    [--sort size|age|holders|ref | --group-by site|holder|state|kind|name|where]\n"
+     "\n"
+     "The store in sums, then objects, promises, results of more than 16 bytes and large arguments, one a line:\n"
+     "\n"
+     "  WHERE     store, disk (spilled), both, slot (16 bytes or less), or lost\n"
+     "  AGE       known for objects of 4 KiB and more, and for those with a name, shape or metadata\n"
+     "  HELD BY   a process that holds the ref; 'argument of' a task that has not ended; 'inside' an object or result;\n"
+     "            'item of' a stream; 'read by' a process that views it, so that it is not spilled; 'waited for by' one\n"
+     "            that needs it back from disk\n"
+     "  MADE AT   where it was put or created; of a result, where its task is defined\n"
+     "\n"
+     "  --limit N       at most so many rows [1000]; 0: all\n"
+     "  --state STATE   only these: done, open, failed, and for arguments pending, running, waiting\n"
+     "  --sort KEY      size [default], age, holders or ref\n"
+     "  --group-by KEY  a line a group, with number and bytes; by holder an object counts for each of its holders\n"},
     {"options", "the options that a program started here would run with",
      "usage: fever options [--json]\n"
      "\n"

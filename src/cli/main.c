@@ -42,6 +42,8 @@ static int run(const struct cli *cli, const char *command, const char *word) {
         return cli_status(cli);
     if (strcmp(command, "list") == 0)
         return cli_list(cli, word);
+    if (strcmp(command, "memory") == 0)
+        return cli_memory(cli);
     if (strcmp(command, "options") == 0)
         return cli_options(cli);
     if (strcmp(command, "help") == 0)
@@ -54,7 +56,8 @@ int main(int argc, char **argv) {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},           {"pid", required_argument, NULL, 'p'}, {"limit", required_argument, NULL, 'l'},
         {"state", required_argument, NULL, 's'},    {"version", no_argument, NULL, 'v'},   {"help", no_argument, NULL, 'h'},
-        {"detail", no_argument, NULL, 'd'},         {NULL, 0, NULL, 0},
+        {"detail", no_argument, NULL, 'd'},         {"sort", required_argument, NULL, 'o'}, {"group-by", required_argument, NULL, 'g'},
+        {NULL, 0, NULL, 0},
     };
     struct cli cli = {.limit = 1000};
     bool       help = false;
@@ -73,6 +76,8 @@ int main(int argc, char **argv) {
             break;
         case 's': cli.state = optarg; break;
         case 'd': cli.detail = true; break;
+        case 'o': cli.sort = optarg; break;
+        case 'g': cli.group_by = optarg; break;
         case 'v': printf("fever %s (segment layout %u)\n", FEVER_VERSION, FV_LAYOUT_VERSION); return CLI_OK;
         case 'h': help = true; break;
         default: fprintf(stderr, "fever --help says what there is\n"); return CLI_USAGE;
@@ -86,6 +91,10 @@ int main(int argc, char **argv) {
     }
     if (argc - optind - 1 > words_of(command)) {
         fprintf(stderr, "fever: '%s' is one word too many; fever help %s\n", argv[optind + 1 + words_of(command)], command);
+        return CLI_USAGE;
+    }
+    if ((cli.sort != NULL || cli.group_by != NULL) && strcmp(command, "memory") != 0) {
+        fprintf(stderr, "fever: --sort and --group-by are for fever memory\n");
         return CLI_USAGE;
     }
     signal(SIGBUS, on_bus_error);

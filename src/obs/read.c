@@ -96,6 +96,10 @@ static bool read_data(const struct fv_obs *o, uint64_t offset, void *to, size_t 
     return pread(o->map.fd, to, bytes, (off_t)offset) == (ssize_t)bytes;
 }
 
+bool fv_obs_bytes(const struct fv_obs *o, uint64_t offset, void *to, size_t bytes) {
+    return offset <= o->head->bytes && bytes <= o->head->bytes - offset && pread(o->map.fd, to, bytes, (off_t)offset) == (ssize_t)bytes;
+}
+
 bool fv_obs_proc(const struct fv_obs *o, uint32_t p, struct fv_proc *proc_out) {
     if (p >= o->head->n_procs || !fv_bit_test(o->map.seg->active, p))
         return false;
@@ -124,6 +128,10 @@ bool fv_obs_task(const struct fv_obs *o, uint32_t index, struct fv_obs_task *t) 
         !read_data(o, t->cold.options, &t->options, sizeof t->options))
         memset(&t->options, 0, sizeof t->options);
     t->options.name[sizeof t->options.name - 1] = '\0';
+    if (t->state == FV_FREE || t->hot.kind != FV_KIND_OBJECT || !(t->hot.x & FV_X_OPTIONS) || t->cold.options == 0 ||
+        !read_data(o, t->cold.options, &t->object, sizeof t->object))
+        memset(&t->object, 0, sizeof t->object);
+    t->object.name[sizeof t->object.name - 1] = '\0';
     return t->state < FV_N_STATES;
 }
 
@@ -133,7 +141,7 @@ bool fv_obs_ref(const struct fv_obs *o, uint64_t id, struct fv_obs_task *t) {
 
 const char *fv_obs_task_name(const struct fv_obs *o, const struct fv_obs_task *t) {
     if (t->hot.kind == FV_KIND_OBJECT)
-        return "object";
+        return t->object.name[0] != '\0' ? t->object.name : "object";
     if (t->hot.kind == FV_KIND_PROMISE)
         return "promise";
     if (t->options.name[0] != '\0')

@@ -12,6 +12,7 @@
 #define FV_OBS_READ_H
 
 #include "fever.h"
+#include "shm/object.h"
 #include "shm/options.h"
 #include "shm/segment.h"
 
@@ -32,11 +33,15 @@ struct fv_obs_task {
     struct fv_task      hot;
     struct fv_task_cold cold;
     struct fv_task_options_block options; /* its fixed part; all 0 without one */
+    struct fv_object_block       object;  /* the same of an object */
 };
 
 /* Takes over fd, also on failure.  0, or -FEVER_EINVAL or a negative errno value, with the reason in why. */
 int  fv_obs_open(int fd, struct fv_obs *o, char *why, size_t why_bytes);
 void fv_obs_close(struct fv_obs *o);
+
+/* What an offset leads to: a copy, from the file, as it may be a hole.  False: beyond the segment. */
+bool fv_obs_bytes(const struct fv_obs *o, uint64_t offset, void *to, size_t bytes);
 
 /* Process slot p; false when nobody uses it. */
 bool     fv_obs_proc(const struct fv_obs *o, uint32_t p, struct fv_proc *proc_out);
@@ -47,7 +52,7 @@ bool     fv_obs_task(const struct fv_obs *o, uint32_t index, struct fv_obs_task 
 /* That of a ref; false when it is gone. */
 bool     fv_obs_ref(const struct fv_obs *o, uint64_t id, struct fv_obs_task *task_out);
 
-/* "integrate", "object" or "promise" */
+/* "integrate", "object" or "promise"; its own name if it has one */
 const char *fv_obs_task_name(const struct fv_obs *o, const struct fv_obs_task *t);
 /* "file:line" of the definition, or NULL */
 const char *fv_obs_task_place(const struct fv_obs *o, const struct fv_obs_task *t, char *buf, size_t bytes);
