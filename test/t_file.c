@@ -201,6 +201,15 @@ static void test_errors(void) {
     close(fd);
     unlink("huge");
 
+    fever_ref missing = load("nowhere", NULL), of_it = FEVER_NULL_REF;
+    fever_save(missing, "never", NULL, &of_it);
+    TAP_IS(fever_wait_one(of_it, FEVER_FOREVER), -ENOENT, "it ends");
+    struct fever_error e = rt_error(of_it);
+    TAP_OK(e.code == ENOENT && strcmp(e.task, "fever_load") == 0 && e.n_dependents == 1 && strcmp(e.dependent[0].task, "fever_save") == 0,
+           "saving what could not be loaded: the error of the load, and the save in its chain");
+    fever_release(missing);
+    fever_release(of_it);
+
     struct fever_saved s;
     fever_ref          r = put("data", 4), done;
     TAP_IS(save(r, "nowhere/x", NULL, &s), -ENOENT, "save into no folder");

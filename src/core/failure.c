@@ -62,7 +62,7 @@ static const char *last_part(const char *path) {
 void fv_error_depend(struct fever_error *e, uint32_t index) {
     const struct fv_task   *task = fv_task(index);
     const struct fever_def *def = fv_defs[task->def];
-    if (strncmp(def->name, "fever_", 6) == 0)
+    if (strcmp(def->name, "fever_part") == 0)
         return; /* a part of a result fails as the whole, under its name */
     struct fever_dependent *d = &e->dependent[FV_MIN(e->n_dependents, FEVER_ERROR_CHAIN - 1u)];
     memset(d, 0, sizeof *d);
