@@ -892,9 +892,10 @@ FEVER_API int fever_yield_raw(const void *item, size_t bytes, unsigned type);
  *            outside of a task body
  *   Blocks   never
  *   Context  task; false elsewhere
- *   Threads  the one that runs the body; false in threads that a body made
+ *   Threads  the one that runs the body, and threads that it made: these are told the same, of the task that runs in the process now;
+ *            but the task ends with FEVER_ECANCELED only if the thread that runs its body has heard of it, too
  *   Signals  safe in a handler while the body runs
- *   Fork     not in a child of a body
+ *   Fork     false in a child of a body
  *   Memory   nothing is allocated
  *   Cost     a few loads from lines that stay in the cache: for inner loops
  *   Source   asyncio's CancelledError in Ray's async actors; .NET's CancellationToken

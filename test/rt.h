@@ -74,8 +74,7 @@ RT_UNUSED static bool rt_until(atomic_int *p, int want)
     return true;
 }
 
-/* Number of processes (zombies aside) in a process group: supervisor, workers and what these forked are in the
- * supervisor's. */
+/* Number of processes (zombies aside) of a runtime: supervisor, workers and what these forked are in the supervisor's session. */
 RT_UNUSED static int rt_in_group(pid_t group)
 {
     DIR *d = opendir("/proc");
@@ -83,7 +82,7 @@ RT_UNUSED static int rt_in_group(pid_t group)
 
     for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
         char path[300], line[512], state, *end;
-        int  ppid, pgrp;
+        int  ppid, pgrp, session;
         FILE *f;
 
         if (e->d_name[0] < '1' || e->d_name[0] > '9')
@@ -92,7 +91,7 @@ RT_UNUSED static int rt_in_group(pid_t group)
         if ((f = fopen(path, "r")) == NULL)
             continue;
         if (fgets(line, sizeof line, f) != NULL && (end = strrchr(line, ')')) != NULL &&
-            sscanf(end + 1, " %c %d %d", &state, &ppid, &pgrp) == 3 && pgrp == group && state != 'Z' && state != 'X')
+            sscanf(end + 1, " %c %d %d %d", &state, &ppid, &pgrp, &session) == 4 && session == group && state != 'Z' && state != 'X')
             n++;
         fclose(f);
     }
@@ -107,7 +106,7 @@ RT_UNUSED static void rt_show_group(pid_t group)
     char command[128];
 
     fflush(stdout);
-    snprintf(command, sizeof command, "ps -o pid,ppid,pgid,stat,wchan,comm -A | awk '$3 == %d' | sed 's/^/# left: /'", (int)group);
+    snprintf(command, sizeof command, "ps -o pid,ppid,sid,stat,wchan,comm -A | awk '$3 == %d' | sed 's/^/# left: /'", (int)group);
     if (system(command) != 0)
         tap_diag("no ps");
 }

@@ -53,6 +53,41 @@ FEVER_TASK(int, polls, (int, i)) /* ends when it is told, or by itself when the 
         rt_nap();
     return leave(i, 3 * i);
 }
+static void *polls_beside(void *arg)
+{
+    int i = *(int *)arg;
+
+    atomic_store(&page->rc[i], fever_cancelled() ? 2 : 1);
+    while (!fever_cancelled() && atomic_load(&page->go[i]) == 0)
+        rt_nap();
+    atomic_store(&page->rc[i], 3 + fever_cancelled());
+    return NULL;
+}
+static void *forks_beside(void *arg)
+{
+    int   status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(fever_cancelled() ? 1 : 0);
+    waitpid(pid, &status, 0);
+    *(int *)arg = status;
+    return NULL;
+}
+FEVER_TASK(int, polls_in_thread, (int, i), (int, asks)) /* the thread that it made is told, too */
+{
+    pthread_t t;
+    int       status = -1;
+
+    enter(i);
+    pthread_create(&t, NULL, forks_beside, &status);
+    pthread_join(t, NULL);
+    pthread_create(&t, NULL, polls_beside, &i);
+    pthread_join(t, NULL);
+    if (asks)
+        fever_cancelled();
+    return leave(i, status);
+}
 FEVER_TASK(int, stubborn, (int, i)) /* neither asks nor heeds signals, and does not sleep */
 {
     enter(i);
@@ -697,6 +732,25 @@ static void test_inline(void)
     rt_shutdown();
 }
 
+static void test_in_threads(void)
+{
+    rt_init(.workers = 2, .store_bytes = 16 << 20);
+    for (int asks = 0; asks < 2; asks++) {
+        int       v = -1;
+        fever_ref r = polls_in_thread_remote(asks, asks);
+        TAP_OK(rt_until(&page->rc[asks], 1), "a thread of a body asks");
+        TAP_IS(atomic_load(&page->rc[asks]), 1, "it is not cancelled");
+        TAP_IS(fever_cancel(r, 0), 1, "it is cancelled");
+        TAP_OK(rt_until(&page->rc[asks], 4), "the thread is told");
+        if (asks)
+            TAP_IS(fever_get_for(r, &v, RT_LONG), -FEVER_ECANCELED, "so is the body, which ends as cancelled");
+        else
+            TAP_OK(fever_get_for(r, &v, RT_LONG) == 0 && v == 0, "a body that has not asked itself has its result; its child was no task");
+        fever_release(r);
+    }
+    rt_shutdown();
+}
+
 int main(void)
 {
     rt_begin(150);
@@ -711,5 +765,7 @@ int main(void)
     test_many();
     test_race();
     test_inline();
+    memset((void *)page, 0, sizeof *page);
+    test_in_threads();
     return tap_done();
 }

@@ -272,6 +272,42 @@ FEVER_TASK(int, odd, (int, how))
     return 0;
 }
 
+FEVER_TASK(int, stays, (int, x)) /* until it is let go */
+{
+    atomic_store(&page->child, 1);
+    for (double end = rt_now() + 2 * RT_LONG; !atomic_load(&page->stop) && rt_now() < end;)
+        rt_nap();
+    return x;
+}
+FEVER_TASK(int, signals_group, (int, sig))
+{
+    kill(0, sig);
+    pause();
+    return 0;
+}
+static void test_group(void)
+{
+    fever_ref r;
+
+    rt_init(.workers = 2, .store_bytes = 16 << 20);
+    static const int sig[] = {SIGTERM, SIGKILL, SIGINT, SIGHUP};
+    for (size_t i = 0; i < sizeof sig / sizeof sig[0]; i++) {
+        memset(page, 0, sizeof *page);
+        r = stays_remote(5);
+        TAP_OK(rt_until(&page->child, 1), "another task runs");
+        fever_ref        bad = signals_group_with(FEVER_WITH(.max_retries = FEVER_NO_RETRY), sig[i]);
+        int              v, rc = fever_get_for(bad, &v, RT_LONG);
+        TAP_IS(rc, -FEVER_ECRASHED, "kill(0, %d) in a body", sig[i]);
+        if (rc < 0)
+            TAP_IS(rt_error(bad).signal, sig[i], "it dies of that");
+        fever_release(bad);
+        atomic_store(&page->stop, 1);
+        TAP_IS(take(r), 5, "the other goes on");
+    }
+    TAP_IS(rt_stats().tasks_failed, 4, "nobody else was hit");
+    rt_shutdown();
+}
+
 static void test_odd(void)
 {
     rt_init(.workers = 1, .store_bytes = 64 << 20);
@@ -536,6 +572,7 @@ int main(void)
     page = rt_shared(sizeof *page);
     test_ends();
     test_odd();
+    test_group();
     test_left();
     return tap_done();
 }

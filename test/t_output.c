@@ -51,15 +51,16 @@ FEVER_TASK(int, partial, (int, how))
     raise(SIGKILL);
     return 0;
 }
-FEVER_TASK(int, floods) /* its child does, without end */
+FEVER_TASK(int, floods) /* its children do, without end */
 {
-    static char line[4096];
+    static char line[65536];
 
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\n';
-    if (fork() == 0)
-        while (write(1, line, sizeof line) > 0)
-            ;
+    for (int i = 0; i < 2; i++)
+        if (fork() == 0)
+            while (write(1, line, sizeof line) > 0)
+                ;
     usleep(20000);
     raise(SIGKILL);
     return 0;

@@ -3,6 +3,7 @@
  * Run by drivers and by bodies.  Writes nothing by itself: see core/cancel.c.
  */
 #include "api/api.h"
+#include "core/cancel.h"
 
 int fever_cancel(fever_ref ref, unsigned flags) {
     int why;
@@ -24,5 +25,9 @@ int fever_cancel(fever_ref ref, unsigned flags) {
 
 bool fever_cancelled(void) {
     struct fv_self *self = fv_self;
-    return self != NULL && fv_self_epoch == fv_epoch && fv_cancel_told(self);
+    if (FV_LIKELY(self != NULL))
+        return fv_self_epoch == fv_epoch && fv_cancel_told(self);
+    /* A thread that a body made: it is told of what runs here now, and the body's own thread notes by itself what it has heard. */
+    uint64_t id = fv_epoch == 0 || (self = fv_worker_of_process()) == NULL ? 0 : fv_load_acquire_64(&self->proc->current);
+    return id != 0 && fv_cancel_asked(fv_ref_index(id), fv_ref_gen(id)) != 0;
 }

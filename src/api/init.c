@@ -119,7 +119,7 @@ void fv_supervisor_ring(void) {
 
 /* In a child that the user's program, or the body of a task, forked: the segment is not mapped there (MADV_DONTFORK). */
 static void in_forked_child(void) {
-    if (fv_in_user_process ? fv_epoch == 0 : fv_self == NULL || !fv_self->is_worker)
+    if (fv_in_user_process ? fv_epoch == 0 : fv_worker_of_process() == NULL)
         return;
     forked_from = getppid();
     fv_epoch = 0;

@@ -36,6 +36,9 @@ __attribute__((noreturn)) void fv_supervisor_main(void);
 /* run/worker.c: the main of a worker or spare in process slot `slot`. */
 __attribute__((noreturn)) void fv_worker_main(uint32_t slot, uint32_t patron);
 
+/* In a worker its self, in any thread; else NULL. */
+struct fv_self *fv_worker_of_process(void);
+
 /* run/warm.c: the main of the helper. */
 __attribute__((noreturn)) void fv_warm_main(void);
 

@@ -41,11 +41,12 @@
 #define QUIET_NS       200000000ull /* no deadline for so long: the tick ends */
 #define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
 #define DESCENDANTS_NS 80000000ull  /* how long to hunt for processes that task code left behind */
+#define ORPHANED_NS    50000000ull  /* the same when the driver is dead, from its death on: with LAST_WORDS_NS less than 100 ms */
 #define LAST_WORD_NS   5000000ull   /* a worker whose task's time is up may say where it is, then it is killed */
 #define TAKER_NS       100000000ull  /* how long a full stream waits for a thread of the driver that has not called in yet */
 #define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
 #define UNREAD_NS      2000000000ull /* how long nobody may read their output then, before the rest is given up */
-#define LAST_WORDS_NS  40000000ull  /* the same when the driver is dead */
+#define LAST_WORDS_NS  40000000ull  /* how long nobody may read their output then */
 
 enum child_state { CHILD_NONE, CHILD_RUNS, CHILD_KILLED, CHILD_WAITS_FOR_RESPAWN };
 
@@ -113,6 +114,7 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != me)
             _exit(0);
+        setpgid(0, 0); /* kill(0, ...) in a body reaches what it has forked, and nobody else */
         fv_loop_forget_in_child(loop);
         fv_output_attach(has_output ? &output : NULL);
         int keep[] = {fv_map.fd, fv_rt.bell_fd};
@@ -275,11 +277,11 @@ static void reap_all(void) {
 /* ------------------------------------------------------------------------------------------------ the end */
 
 /* Children of task code that outlived their parents are ours now: end them too. */
-static void kill_descendants(void) {
+static void kill_descendants(uint64_t until) {
     char  path[64], line[4096];
     pid_t pid;
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    for (uint64_t until = fv_now_ns() + DESCENDANTS_NS; fv_now_ns() < until;) { /* they may be forking */
+    while (fv_now_ns() < until) { /* they may be forking */
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
         if (fd >= 0)
@@ -302,6 +304,7 @@ static void kill_descendants(void) {
 }
 
 __attribute__((noreturn)) static void end(bool farewell) {
+    uint64_t begin = fv_now_ns();
     ending = true;
     fv_store_release_32(&fv_map.seg->state, FV_STOPPING);
     fv_bell_ring_all();
@@ -329,7 +332,7 @@ __attribute__((noreturn)) static void end(bool farewell) {
         kill(helper, SIGKILL);
         sched_setscheduler(helper, SCHED_OTHER, &none);
     }
-    kill_descendants();
+    kill_descendants(farewell ? fv_now_ns() + DESCENDANTS_NS : begin + ORPHANED_NS);
     if (!fv_output_finish(farewell ? UNREAD_NS : LAST_WORDS_NS, farewell))
         fv_store_release_32(&fv_map.seg->output_lost, 1);
     fv_store_release_32(&fv_map.seg->state, FV_GONE);
@@ -629,7 +632,8 @@ void fv_supervisor_main(void) {
     fv_in_user_process = false;
     fv_proc(FV_SUPERVISOR)->pid = (uint32_t)getpid(); /* first: the driver watches whether we live */
     fv_homes[FV_SUPERVISOR] = NULL;
-    setpgid(0, 0);
+    if (setsid() < 0) /* a terminal's signals are for the driver; workers have a group each, see spawn() */
+        setpgid(0, 0);
     prctl(PR_SET_NAME, "fever-super");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     int null;

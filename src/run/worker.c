@@ -497,6 +497,8 @@ static void body_main(void) {
     _exit(0);
 }
 
+struct fv_self *fv_worker_of_process(void) { return worker_self.proc != NULL ? &worker_self : NULL; }
+
 void fv_worker_main(uint32_t slot, uint32_t patron) {
     struct fv_self *self = &worker_self;
     struct fv_proc *p = fv_proc(slot);
