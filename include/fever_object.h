@@ -68,7 +68,8 @@ FEVER_API int fever_create_raw(size_t bytes, void **data_out, fever_ref *ref_out
  *   Threads  any of that process, one of them
  *   Signals  refused in a handler that interrupted a fever call
  *   Fork     refused in a child that the program forked
- *   Memory   nothing changes; the view of fever_view is read-only, the creator's pointer is not taken away
+ *   Memory   nothing changes; the view of fever_view is read-only, the creator's pointer is not taken away: it is good to read as a
+ *            view is, until fever_view_end
  *   Cost     one compare-and-swap; wakes who waits
  *   Source   Plasma's Seal
  *   Since    0.1.0 */
@@ -93,22 +94,40 @@ FEVER_API int fever_abort(fever_ref ref);
 /* fever_view_raw, fever_view: waits for a result or object and shows it where it lies.
  *   Form     int fever_view(fever_ref ref, const T **data_out, size_t *bytes_out);
  *   Takes    ref; timeout_s: 0 polls, FEVER_FOREVER; bytes_out may be NULL
- *   Gives    data_out, bytes_out: good as long as this process holds the ref
+ *   Gives    data_out, bytes_out: good as long as this process holds the ref; in a task: until the task ends; in both: until
+ *            fever_view_end
  *   Returns  0; the error of the task (-FEVER_EAPP, -FEVER_ECRASHED, -FEVER_ETASKTIMEOUT, -FEVER_ECANCELED, -FEVER_EABORTED,
  *            -FEVER_ESTOREFULL); -FEVER_ETIMEDOUT, -FEVER_ESTALE, -FEVER_ENULL, -FEVER_EINVAL, -FEVER_EDEPTH, -FEVER_EDEADLK,
- *            -FEVER_ERUNTIME; those of entry
- *   Blocks   as fever_get
+ *            -FEVER_ERUNTIME, -FEVER_ENOSLOTS (16384 views and refs of others are held); those of entry
+ *   Blocks   as fever_get, and while the object is read back from disk
  *   Context  driver and task; a task's ref arguments are held for it while it runs
  *   Threads  any
  *   Signals  refused in a handler that interrupted a fever call
  *   Fork     the memory is not there in a child that the program forked
- *   Memory   no copy; mapped read-only above 16 bytes: a write through it is a SIGSEGV
- *   Cost     a load when it is ready
+ *   Memory   no copy; mapped read-only above 16 bytes: a write through it is a SIGSEGV; above 31.5 KiB it is not written to disk while
+ *            there is a view of it
+ *   Cost     a load when it is ready; above 31.5 KiB two stores and a look-up
  *   Source   Plasma's Get; Ray's zero-copy reads
  *   Since    0.1.0 */
 FEVER_API int fever_view_raw(fever_ref ref, const void **data_out, size_t *bytes_out, double timeout_s);
 #define fever_view(ref, data_out, bytes_out) \
     fever_view_raw((ref), (const void **)(1 ? (data_out) : (const __typeof__(**(data_out)) **)0), (bytes_out), FEVER_FOREVER)
+
+/* fever_view_end: ends the views of an object early, so that it may be written to disk while its ref is still held.
+ *   Takes    ref: its views by this process (in a task: by this task) end, and the use of the pointer of fever_create; those of other
+ *            processes stay
+ *   Gives    nothing; 0 also when there is no view
+ *   Returns  0; -FEVER_ENULL, -FEVER_ESTALE; those of entry
+ *   Blocks   never
+ *   Context  driver and task
+ *   Threads  any; in the driver, none of them may still be reading there
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   above 31.5 KiB: the memory may be used for something else from then on; fever_view brings the object back
+ *   Cost     nothing for small ones, else a look-up
+ *   Source   Plasma's Release
+ *   Since    0.1.0 */
+FEVER_API int fever_view_end(fever_ref ref);
 
 /* ---------------------------------------------------------------------------------------------
  * Objects with a name, a shape, and more

@@ -18,6 +18,8 @@ RUN_SOURCES  += src/run/cpus.c src/run/dispatcher.c src/run/host.c
 API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/part.c src/api/report.c src/api/result.c \
                src/api/stream.c src/api/submit.c
 CORE_SOURCES += src/core/cancel.c
+CORE_SOURCES += src/core/store.c
+RUN_SOURCES += src/run/restore.c src/run/sleep.c
 API_SOURCES += src/api/cancel.c
 # files
 API_SOURCES += src/api/file.c src/api/load.c src/api/save.c

@@ -39,6 +39,7 @@ CRASH_KILL_SOURCES += src/core/attempt.c src/core/failure.c
 CRASH_KILL_SOURCES += src/core/home.c src/core/queued.c
 CRASH_KILL_SOURCES += src/core/cancel.c
 CRASH_KILL_SOURCES += src/core/object.c
+CRASH_KILL_SOURCES += src/core/store.c
 CRASH_KILL_SOURCES += test/crash/ops_stream.c
 CRASH_KILL_SOURCES += test/crash/ops_cancel.c
 test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)

@@ -41,11 +41,8 @@ uint64_t fv_deadline(double timeout_s);
 /* Waits until index (of generation gen) is complete: spins, then sleeps.  In a body: lets a spare stand in.
  * 0, -FEVER_ETIMEDOUT, -FEVER_ERUNTIME, -FEVER_EDEPTH, -FEVER_EDEADLK. */
 int fv_wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t deadline);
-/* Sleeps on the own bell: until it rings, the deadline, or the end of the supervisor (checked each 100 ms). */
-int fv_sleep(struct fv_self *self, uint32_t seen, uint64_t deadline);
 /* Waits a little for some slot of one's own to become free. */
 int fv_wait_slot(struct fv_self *self, uint64_t *spin_until);
-void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref);
 
 /* Submits; spins or sleeps while all task slots are in flight. */
 int fv_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,

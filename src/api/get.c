@@ -1,66 +1,26 @@
 /* api/get.c: waiting for refs, taking their values, letting go of them.
  *
- * Run by drivers and by bodies.  A driver spins, then sleeps on its bell, and looks each 100 ms whether the supervisor
- * lives.  A body that waits runs the awaited task in place if it may, else lets a spare stand in.
+ * Run by drivers and by bodies.  A driver spins, then sleeps on its bell.  A body that waits runs the awaited task in place if it may, else lets a spare stand in.
  */
 #include <errno.h>
 #include <math.h>
-#include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "api/api.h"
+#include "base/copy.h"
 #include "core/delay.h"
+#include "core/store.h"
+#include "run/restore.h"
 #include "run/fast.h"
 
-#define SUPERVISOR_CHECK_NS 100000000ull
 #define SLOT_PATIENCE_NS    2000000ull
 
 uint64_t fv_deadline(double timeout_s) {
     if (!(timeout_s >= 0) || timeout_s > 1e9)
         return UINT64_MAX;
     return timeout_s == 0 ? 0 : fv_now_ns() + (uint64_t)(timeout_s * 1e9);
-}
-
-void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref) {
-    struct fv_proc *p = self->proc;
-    fv_store_relaxed_64(&p->wait_ref, ref);
-    if (reason != FV_WAIT_NOT)
-        fv_store_relaxed_64(&p->wait_since_ns, fv_now_ns());
-    fv_store_relaxed_32(&p->wait_reason, reason);
-}
-
-static bool supervisor_is_gone(struct fv_self *self) {
-    if (self->is_worker || fv_rt.supervisor_fd < 0)
-        return false;
-    struct pollfd p = {.fd = fv_rt.supervisor_fd, .events = POLLIN};
-    return poll(&p, 1, 0) > 0;
-}
-
-int fv_sleep(struct fv_self *self, uint32_t seen, uint64_t deadline) {
-    if (self->call_supervisor) {
-        self->call_supervisor = false;
-        fv_supervisor_ring();
-    }
-    fv_store_relaxed_32(&self->proc->wait_ends, deadline != UINT64_MAX);
-    if (!self->is_worker)
-        fv_proc_set_cpu(self->proc, sched_getcpu()); /* a worker pinned here makes way */
-    for (;;) {
-        uint64_t now = fv_now_ns();
-        if (now >= deadline)
-            return -FEVER_ETIMEDOUT;
-        int64_t left = deadline == UINT64_MAX ? -1 : (int64_t)(deadline - now);
-        if (!self->is_worker && (left < 0 || left > (int64_t)SUPERVISOR_CHECK_NS))
-            left = SUPERVISOR_CHECK_NS;
-        if (fv_bell_wait(self->proc, seen, left))
-            return 0;
-        if (fv_bell_read(self->proc) != seen)
-            return 0;
-        if (supervisor_is_gone(self))
-            return -FEVER_ERUNTIME;
-    }
 }
 
 bool fv_run_in_place(struct fv_self *self, uint32_t index, uint64_t truth) {
@@ -284,15 +244,29 @@ static bool is_of_type(const struct fv_task *task, unsigned type) {
     return def == &fv_part_def ? fv_part_is(task, type) : (def->flags & FEVER_DEF_BYTES) != 0;
 }
 
-/* The ref is complete: is its value of that size and type?  Copies it. */
-static int copy_value(uint32_t index, uint64_t t, void *out, size_t bytes, unsigned type) {
-    const struct fv_task *task = fv_task(index);
-    if (FV_UNLIKELY(fv_truth_state(t) == FV_FAIL)) {
-        int code = ((const struct fv_failure *)task->result)->code;
-        if (code == FEVER_ECANCELED)
-            fv_cancel_told(fv_self); /* perhaps with the body that asks */
-        return -code;
+static int failure_of(uint32_t index) {
+    int code = ((const struct fv_failure *)fv_task(index)->result)->code;
+    if (code == FEVER_ECANCELED)
+        fv_cancel_told(fv_self); /* perhaps with the body that asks */
+    return -code;
+}
+
+/* One that may be on disk. */
+static __attribute__((noinline)) int copy_large(struct fv_self *self, uint32_t index, uint32_t gen, void *out, size_t bytes, uint64_t deadline) {
+    uint64_t offset = 0;
+    int      rc = fv_await_here(self, index, gen, deadline, false, &offset);
+    if (rc == 0) {
+        fv_copy(out, fv_map.view + offset, bytes);
+        fv_store_read_end(self);
     }
+    return rc;
+}
+
+/* The ref is complete: is its value of that size and type?  Copies it. */
+static inline int copy_value(struct fv_self *self, uint32_t index, uint64_t t, void *out, size_t bytes, unsigned type, uint64_t deadline) {
+    const struct fv_task *task = fv_task(index);
+    if (FV_UNLIKELY(fv_truth_state(t) == FV_FAIL))
+        return failure_of(index);
     uint64_t    have;
     const void *value = fv_task_result(task, &have);
     if (FV_UNLIKELY(have != bytes))
@@ -301,6 +275,8 @@ static int copy_value(uint32_t index, uint64_t t, void *out, size_t bytes, unsig
         return -FEVER_ETYPE;
     if (bytes == 8)
         memcpy(out, value, 8);
+    else if (FV_UNLIKELY(bytes > FV_SMALL_MOST) && fv_result_is_large(task))
+        return copy_large(self, index, fv_truth_gen(t), out, bytes, deadline);
     else
         memcpy(out, value, bytes);
     return 0;
@@ -320,7 +296,7 @@ static int get_inside(struct fv_self *self, uint64_t id, void *out, size_t bytes
         if (FV_UNLIKELY(rc < 0))
             return rc;
     }
-    return copy_value(index, t, out, bytes, type);
+    return copy_value(self, index, t, out, bytes, type, deadline);
 }
 
 int fever_get_raw(fever_ref ref, void *out, size_t bytes, unsigned type, double timeout_s) {
@@ -372,7 +348,7 @@ int fever_get_many_raw(const fever_ref *refs, size_t n, void *out, size_t bytes,
             uint64_t t = 0;
             rc = fv_ref_check(refs[i].id, &index, &t);
             if (rc == 0 && fv_truth_state(t) == FV_FAIL)
-                rc = copy_value(index, t, NULL, 0, 0);
+                rc = failure_of(index);
         }
     struct others others = {.refs = refs, .n = n};
     for (size_t i = 0; i < n && rc == 0; i++)
@@ -396,7 +372,7 @@ int fever_wait_one(fever_ref ref, double timeout_s) {
             rc = fv_ref_check(ref.id, &index, &t);
     }
     if (rc == 0 && fv_truth_state(t) == FV_FAIL)
-        rc = copy_value(index, t, NULL, 0, 0);
+        rc = failure_of(index);
     return fv_leave(self, rc);
 }
 
@@ -548,9 +524,19 @@ int fever_view_raw(fever_ref ref, const void **data_out, size_t *bytes_out, doub
             rc = fv_ref_check(ref.id, &index, &t);
     }
     if (rc == 0 && fv_truth_state(t) == FV_FAIL)
-        rc = copy_value(index, t, NULL, 0, 0);
+        rc = failure_of(index);
     if (rc < 0)
         return fv_leave(self, rc);
+    if (FV_UNLIKELY(fv_result_is_large(fv_task(index)))) {
+        uint64_t offset = 0;
+        rc = fv_await_here(self, index, fv_ref_gen(ref.id), fv_deadline(timeout_s), true, &offset);
+        if (rc == 0) {
+            *data_out = fv_map.view + offset;
+            if (bytes_out != NULL)
+                *bytes_out = fv_result_bytes(fv_task(index));
+        }
+        return fv_leave(self, rc);
+    }
     const char *value = fv_task_result(fv_task(index), &bytes);
     if (!(fv_task(index)->x & FV_X_RESULT_BLOCK)) /* a small one lies in its slot: show the read-only mapping of that */
         value = fv_map.view + (value - fv_map.base);
@@ -558,4 +544,17 @@ int fever_view_raw(fever_ref ref, const void **data_out, size_t *bytes_out, doub
     if (bytes_out != NULL)
         *bytes_out = bytes;
     return fv_leave(self, 0);
+}
+
+int fever_view_end(fever_ref ref) {
+    int why;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    uint32_t index = 0;
+    uint64_t t = 0;
+    int      rc = fv_ref_check(ref.id, &index, &t);
+    if (rc == 0)
+        fv_store_unpin(self, ref.id);
+    return fv_leave(self, rc);
 }

@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "base/copy.h"
 #include "core/object.h"
+#include "run/restore.h"
 
 /* A free slot of one's own, filled but for truth. */
 static int new_slot(struct fv_self *self, uint8_t kind, uint64_t site, uint32_t *index_out, uint32_t *gen_out) {
@@ -48,10 +49,32 @@ static void publish(struct fv_self *self, uint32_t index, uint32_t gen, unsigned
 }
 
 /* Of a slot that is not to be published after all. */
-static int give_up(struct fv_self *self, uint32_t index, uint32_t gen, const struct fv_object_spec *spec) {
+static int give_up(struct fv_self *self, uint32_t index, uint32_t gen, const struct fv_object_spec *spec, int why) {
     if (spec != NULL && spec->block_bytes != 0)
         fv_arena_free(&self->heap, fv_cold(index)->options, spec->block_bytes, index, gen);
-    return -FEVER_ESTOREFULL;
+    return why;
+}
+
+static int describe(struct fv_self *self, uint32_t index, uint32_t gen, const struct fv_object_spec *spec) {
+    int rc = 0;
+    while (rc == 0 && !fv_object_describe(self, index, gen, &spec->options, spec->block_bytes))
+        rc = fv_make_room(self, spec->block_bytes);
+    return rc;
+}
+
+/* Its block of options and that of its bytes, as soon as there is room; 0: *why_out, and it has neither. */
+static inline uint64_t alloc_blocks(struct fv_self *self, uint32_t index, uint32_t gen, const struct fv_object_spec *spec, uint64_t bytes, int *why_out) {
+    uint64_t offset;
+    int      rc;
+    if (spec != NULL && spec->block_bytes != 0 && (*why_out = describe(self, index, gen, spec)) < 0)
+        return 0;
+    while (FV_UNLIKELY((offset = spec == NULL ? fv_home_alloc(self, index, gen, bytes)
+                                              : fv_object_alloc(self, index, gen, bytes, spec->options.alignment)) == 0))
+        if ((rc = fv_make_room(self, bytes)) < 0) {
+            *why_out = give_up(self, index, gen, spec, rc);
+            return 0;
+        }
+    return offset;
 }
 
 /* spec: NULL for most. */
@@ -71,19 +94,18 @@ static inline int put(struct fv_self *self, const void *data, size_t bytes, cons
     if (FV_UNLIKELY(rc < 0))
         return rc;
     struct fv_task *task = fv_task(index);
-    if (spec != NULL && spec->block_bytes != 0) {
-        if (!fv_object_describe(self, index, gen, &spec->options, spec->block_bytes))
-            return -FEVER_ESTOREFULL;
+    if (spec != NULL && spec->block_bytes != 0)
         x = FV_X_OPTIONS;
-    }
     if (bytes <= FV_INLINE_RESULT && n_refs == 0) {
+        if (FV_UNLIKELY(x != 0) && (rc = describe(self, index, gen, spec)) < 0)
+            return rc;
         if (bytes != 0)
             memcpy(task->result, data, bytes);
         task->result_bytes = (uint32_t)bytes;
     } else {
-        uint64_t offset = spec != NULL ? fv_object_alloc(self, index, gen, total, spec->options.alignment) : fv_home_alloc(self, index, gen, total);
+        uint64_t offset = alloc_blocks(self, index, gen, spec, total, &rc);
         if (FV_UNLIKELY(offset == 0))
-            return give_up(self, index, gen, spec);
+            return rc;
         fv_copy(fv_at(offset), data, bytes);
         task->result[0] = offset;
         task->result[1] = bytes;
@@ -145,15 +167,17 @@ int fv_create(struct fv_self *self, const struct fv_object_spec *spec, size_t by
         return rc;
     struct fv_task *task = fv_task(index);
     bool described = spec != NULL && spec->block_bytes != 0;
-    if (described && !fv_object_describe(self, index, gen, &spec->options, spec->block_bytes))
-        return -FEVER_ESTOREFULL;
-    uint64_t offset = fv_object_alloc(self, index, gen, bytes, spec != NULL ? spec->options.alignment : 0);
+    uint64_t offset = alloc_blocks(self, index, gen, spec, bytes, &rc);
     if (offset == 0)
-        return give_up(self, index, gen, spec);
+        return rc;
     task->result[0] = offset;
     task->result[1] = bytes;
     task->args[1] = described || bytes >= FV_DATED_BYTES ? fv_now_ns() : 0;
     task->x = described ? FV_X_RESULT_BLOCK | FV_X_OPTIONS : FV_X_RESULT_BLOCK;
+    if (fv_result_is_large(task) && (rc = fv_store_pin_new(self, index, gen)) < 0) { /* its pointer is good after the seal, too */
+        fv_arena_free(&self->heap, offset, bytes, index, gen);
+        return give_up(self, index, gen, spec, rc);
+    }
     publish(self, index, gen, FV_OPEN, ref_out);
     fv_count(self->proc, FV_C_puts);
     *data_out = fv_at(offset);
@@ -192,6 +216,8 @@ static int close_object(fever_ref ref, unsigned state) {
     uint32_t index = 0;
     int rc = open_slot(self, ref, FV_KIND_OBJECT, &index);
     if (rc == 0 && state == FV_FAIL) {
+        if (fv_result_is_large(fv_task(index)))
+            fv_store_unpin(self, ref.id);
         struct fever_error e;
         fv_error_describe(&e, FV_MAX_DEFS, FEVER_EABORTED);
         fv_task_set_failure(self, index, &e);
@@ -254,14 +280,14 @@ int fever_promise_set(fever_ref ref, const void *data, size_t bytes) {
             memcpy(task->result, data, bytes);
         task->result_bytes = (uint32_t)bytes;
     } else {
-        uint64_t offset = fv_home_alloc(self, index, fv_ref_gen(ref.id), bytes);
+        uint64_t offset = fv_home_alloc_wait(self, index, fv_ref_gen(ref.id), bytes, &rc);
         if (offset == 0) { /* hand it back */
             uint64_t t = fv_load_relaxed_64(&task->truth);
             while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_OPEN), &t))
                 ;
             if (fv_cancel_asked(index, fv_ref_gen(ref.id))) /* meanwhile: who asked for it has seen it RUN */
                 fv_cancel(self, ref.id, FV_CANCEL_ASKED);
-            return fv_leave(self, -FEVER_ESTOREFULL);
+            return fv_leave(self, rc);
         }
         memcpy(fv_at(offset), data, bytes);
         task->result[0] = offset;

@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "core/stream.h"
+#include "run/restore.h"
 
 #define SHARE 254u /* in place of a type: the part is number `offset` of `bytes` equal ones */
 
@@ -41,13 +42,23 @@ static int copy_part(struct fv_self *self, const struct part *p) {
         return rc;
     if (fv_truth_state(t) != FV_DONE) /* a stream: it is not awaited */
         return -FEVER_EINVAL;
-    const char *value = fv_task_result(fv_task(index), &have);
+    const struct fv_task *whole = fv_task(index);
+    have = fv_result_bytes(whole);
     if (!locate(p, have, &offset, &bytes))
         return -FEVER_EINVAL;
     void *at = fv_result(self, bytes);
     if (at == NULL)
         return -self->fail_code;
-    memcpy(at, value + offset, bytes);
+    if (fv_result_is_large(whole)) {
+        uint64_t from = 0;
+        rc = fv_await_here(self, index, fv_truth_gen(t), UINT64_MAX, false, &from);
+        if (rc < 0)
+            return rc;
+        memcpy(at, fv_map.view + from + offset, bytes);
+        fv_store_read_end(self);
+        return 0; /* no nested refs */
+    }
+    memcpy(at, (const char *)fv_task_result(whole, &have) + offset, bytes);
     return fv_task(index)->x & FV_X_NESTED ? fv_keep_refs(self, self->running - 1, at, bytes) : 0;
 }
 
@@ -86,7 +97,7 @@ static int check(const struct part *p) {
     if (fv_is_stream(index))
         return -FEVER_EINVAL;
     if (fv_truth_state(t) == FV_DONE)
-        fv_task_result(task, &have);
+        have = fv_result_bytes(task);
     else if (fv_truth_state(t) == FV_FAIL || task->kind != FV_KIND_TASK || fv_defs[task->def]->flags & FEVER_DEF_BYTES)
         return 0;
     else

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include "api/api.h"
+#include "run/restore.h"
 
 static void *give_up(struct fv_self *self, int code) {
     if (!self->failed) {
@@ -55,9 +56,10 @@ void *fv_result(struct fv_self *self, size_t bytes) {
     }
     if (bytes > fv_arena_capacity())
         return give_up(self, FEVER_ETOOBIG);
-    uint64_t offset = fv_home_alloc(self, index, gen, bytes);
+    int      why = 0;
+    uint64_t offset = fv_home_alloc_wait(self, index, gen, bytes, &why);
     if (offset == 0)
-        return give_up(self, FEVER_ESTOREFULL);
+        return give_up(self, -why);
     struct fv_span *span = (struct fv_span *)task->result;
     span->offset = offset;
     span->bytes = bytes;

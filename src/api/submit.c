@@ -13,6 +13,7 @@
 #include "core/queued.h"
 #include "core/options.h"
 #include "run/fast.h"
+#include "run/restore.h"
 
 #define MAX_REFS 65000u
 
@@ -114,11 +115,14 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
     }
     int      rc;
     uint64_t spin_until = 0;
-    while (FV_UNLIKELY((rc = fv_task_submit(self, &s, id_out)) == -FEVER_ENOSLOTS)) {
-        rc = fv_wait_slot(self, &spin_until);
+    while (FV_UNLIKELY((rc = fv_task_submit(self, &s, id_out)) == -FEVER_ENOSLOTS || rc == -FEVER_ESTOREFULL)) {
+        rc = rc == -FEVER_ENOSLOTS ? fv_wait_slot(self, &spin_until) : fv_make_room(self, bytes + s.options_bytes + 24ull * s.n_refs + FV_CHUNK_BYTES / 16);
         if (rc < 0)
             break;
     }
+    if (rc == 0)
+        for (uint32_t i = 0; i < s.n_deps; i++)
+            fv_store_prefetch(self, s.refs[i]);
     if (r.id != r.few)
         free(r.id);
     if (FV_UNLIKELY(rc < 0))

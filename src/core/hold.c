@@ -12,16 +12,21 @@
  *
  * The supervisor holds the arguments of all that it has adopted, and these may be many: what its table has no room for it records in
  * memory of its own.  Nobody else looks for records while it lives, and when it dies all is over.
+ *
+ * Pins of views (core/store.c) stand in the same table, and in the same map: they are no holds, are counted nowhere, and a sweep just
+ * clears them.
  */
 #include "core/stream.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Ref -> number of holds and entry in the hold table: of this process as a whole. */
+/* Ref -> number of holds and entry in the hold table: of this process as a whole.  Pin -> the same; n: of bodies on the stack that have
+ * it (1 in the driver), by: the innermost of them (as self->running), 0: not known any more. */
 struct entry {
     uint64_t id;
-    uint32_t n, at;
+    uint32_t n, by;
+    uint32_t at;
 };
 static struct {
     pthread_mutex_t lock; /* threads of the driver; a worker is alone */
@@ -32,6 +37,7 @@ static struct {
     uint32_t        n_spare;
     uint64_t      **more;  /* supervisor: pieces of MORE entries, numbered on from those of the table */
     uint32_t        n_more;
+    uint32_t        n_pins;
 } held = {.lock = PTHREAD_MUTEX_INITIALIZER, .table = FV_NO_PROC};
 
 #define MORE 4096u
@@ -137,10 +143,49 @@ void fv_holds_fini(void) {
     free(held.slot);
     free(held.spare);
     held.slot = NULL, held.spare = NULL, held.more = NULL;
-    held.room = held.used = held.n_spare = 0;
+    held.room = held.used = held.n_spare = held.n_pins = 0;
     held.table = FV_NO_PROC;
 }
 uint32_t fv_holds_count(void) { return held.used; }
+
+static void remove_pin(struct entry *e) {
+    uint32_t at = e->at;
+    erase(e);
+    held.n_pins--;
+    /* ORDER pin (release): all reads of the block before the pin is gone.  Pairs with pin (acquire) in look_at_pins(). */
+    fv_store_release_64(&fv_holds_of(held.table)[at], 0);
+    held.spare[held.n_spare++] = at;
+}
+
+/* Pins of what is gone already: bodies keep theirs until they end. */
+static void forget_stale_pins(void) {
+    uint32_t index = 0;
+    uint64_t t = 0;
+    for (uint32_t i = 0; i < held.room && held.n_pins != 0;) {
+        struct entry *e = &held.slot[i];
+        if (e->id >> 60 == FV_TAG_PIN && fv_ref_check(fv_ref_of_pin(e->id), &index, &t) < 0)
+            remove_pin(e); /* another may stand there now */
+        else
+            i++;
+    }
+}
+
+/* Room for one more entry in map and table. */
+static bool has_room(struct fv_self *self) {
+    if ((held.used * 2 >= held.room && !grow()) || !open_table(self))
+        return false;
+    if (held.n_spare == 0)
+        forget_stale_pins();
+    return held.n_spare != 0 || (held.table == FV_SUPERVISOR && make_more());
+}
+
+static void enter(struct entry e) {
+    uint32_t i = hash(e.id) & (held.room - 1);
+    while (held.slot[i].id != 0)
+        i = (i + 1) & (held.room - 1);
+    held.slot[i] = e;
+    held.used++;
+}
 
 bool fv_shared_acquire(struct fv_self *self, uint64_t id, uint64_t *record) {
     uint32_t index = fv_ref_index(id);
@@ -195,8 +240,7 @@ static int hold_remote(struct fv_self *self, uint64_t id) {
     struct entry *e = find(id);
     if (e != NULL) {
         e->n++;
-    } else if ((held.used * 2 >= held.room && !grow()) || !open_table(self) ||
-               (held.n_spare == 0 && (held.table != FV_SUPERVISOR || !make_more()))) {
+    } else if (!has_room(self)) {
         rc = -FEVER_ENOSLOTS;
     } else {
         uint32_t at = held.spare[held.n_spare - 1];
@@ -204,16 +248,98 @@ static int hold_remote(struct fv_self *self, uint64_t id) {
             rc = -FEVER_ESTALE;
         } else {
             held.n_spare--;
-            uint32_t i = hash(id) & (held.room - 1);
-            while (held.slot[i].id != 0)
-                i = (i + 1) & (held.room - 1);
-            held.slot[i] = (struct entry){id, 1, at};
-            held.used++;
+            enter((struct entry){.id = id, .n = 1, .at = at});
         }
     }
     pthread_mutex_unlock(&held.lock);
     return rc;
 }
+
+/* ------------------------------------------------------------------------------------------------ pins */
+
+int fv_pin(struct fv_self *self, uint64_t id) {
+    int rc = 0;
+    uint64_t pin = fv_pin_of_ref(id);
+    pthread_mutex_lock(&held.lock);
+    struct entry *e = find(pin);
+    if (e != NULL && e->by == self->running) {
+        pthread_mutex_unlock(&held.lock);
+        return 0; /* this body, or the driver, has it */
+    }
+    if (e != NULL) {
+        e->n++;
+        e->by = self->running;
+    } else if (!has_room(self)) {
+        rc = -FEVER_ENOSLOTS;
+    } else {
+        uint32_t at = held.spare[--held.n_spare];
+        enter((struct entry){.id = pin, .n = 1, .by = self->running, .at = at});
+        held.n_pins++;
+        fv_store_release_64(&fv_holds_of(held.table)[at], pin);
+    }
+    pthread_mutex_unlock(&held.lock);
+    if (rc == 0 && self->running != 0)
+        fv_own_add(self, pin);
+    return rc;
+}
+
+static void unpin(uint64_t pin, uint32_t n) {
+    pthread_mutex_lock(&held.lock);
+    struct entry *e = find(pin);
+    if (e != NULL) {
+        e->n -= FV_MIN(n, e->n);
+        e->by = 0;
+        if (e->n == 0)
+            remove_pin(e);
+    }
+    pthread_mutex_unlock(&held.lock);
+}
+
+void fv_unpin(struct fv_self *self, uint64_t id) {
+    uint64_t pin = fv_pin_of_ref(id);
+    uint32_t n = 1;
+    if (fv_load_relaxed_32(&held.n_pins) == 0)
+        return;
+    if (self->running != 0) /* what this body has taken: more than once, if others in place have ended in between */
+        for (n = 0; fv_own_remove(self, pin); n++)
+            ;
+    if (n != 0)
+        unpin(pin, n);
+}
+
+/* The driver has let go of its last hold of a ref. */
+static void unpin_in_driver(struct fv_self *self, uint64_t id) {
+    if (FV_UNLIKELY(fv_load_relaxed_32(&held.n_pins) != 0) && self->running == 0)
+        unpin(fv_pin_of_ref(id), 1);
+}
+
+void fv_own_grow(struct fv_self *self) {
+    uint32_t  room = self->room_own ? self->room_own * 2 : 256;
+    uint64_t *p = realloc(self->own, room * sizeof *p);
+    if (p != NULL)
+        self->own = p, self->room_own = room;
+}
+
+bool fv_own_remove(struct fv_self *self, uint64_t id) {
+    for (uint32_t i = self->n_own; i-- > self->own_base;)
+        if (self->own[i] == id) {
+            self->own[i] = self->own[--self->n_own];
+            return true;
+        }
+    return false;
+}
+
+void fv_own_release(struct fv_self *self, uint32_t base) {
+    while (self->n_own > base) {
+        uint64_t id = self->own[--self->n_own];
+        if (FV_UNLIKELY(id >> 60 == FV_TAG_PIN))
+            unpin(id, 1);
+        else
+            fv_unhold(self, id);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ letting go */
 
 static int unhold_remote(struct fv_self *self, uint64_t id) {
     pthread_mutex_lock(&held.lock);
@@ -225,6 +351,8 @@ static int unhold_remote(struct fv_self *self, uint64_t id) {
     if (--e->n == 0) {
         uint32_t at = e->at;
         erase(e);
+        if (held.n_pins != 0 && self->running == 0 && (e = find(fv_pin_of_ref(id))) != NULL)
+            remove_pin(e); /* of the driver's views: before somebody else may free it */
         fv_shared_release(self, id, record_at(at));
         held.spare[held.n_spare++] = at;
     }
@@ -269,6 +397,9 @@ static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t inde
         if (fv_cas_value_32(&h->extra, extra, extra - 1, &extra))
             return 0;
     unsigned x = task->x;
+    bool     large = (fv_state_is_complete(fv_truth_state(t)) || fv_truth_state(t) == FV_OPEN) && fv_result_is_large(task);
+    if (FV_UNLIKELY(large))
+        unpin_in_driver(self, fv_ref_make(index, fv_truth_gen(t)));
     if (fv_state_is_complete(fv_truth_state(t))) {
         if (h->refs && home == self) {
             uint64_t        in[3];
@@ -281,8 +412,8 @@ static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t inde
             x &= ~FV_X_REFS;
             fv_and_8(&task->x, (uint8_t)~FV_X_REFS); /* as in drop_args() */
         }
-        if (FV_LIKELY(!(t & (FV_SHARED | FV_DEPS)) && !(x & (FV_X_REFS | FV_X_ARGS_BLOCK | FV_X_NESTED | FV_X_FAILURE | FV_X_OPTIONS)))) {
-            /* nobody else knows it, at most one block hangs on it: no need to be seen DYING.  Killed between the two: complete
+        if (FV_LIKELY(!(t & (FV_SHARED | FV_DEPS)) && !large && !(x & (FV_X_REFS | FV_X_ARGS_BLOCK | FV_X_NESTED | FV_X_FAILURE | FV_X_OPTIONS)))) {
+            /* nobody else knows it (the keeper looks at large ones only), at most one small block hangs on it: no need to be seen DYING.  Killed between the two: complete
              * and held by the dead, the sweep frees it again.  ORDER slot (release). */
             if (x & FV_X_RESULT_BLOCK)
                 fv_arena_free(home == self ? &self->heap : NULL, ((struct fv_span *)task->result)->offset,

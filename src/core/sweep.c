@@ -5,10 +5,10 @@
  *
  *   1. slots that the dead was freeing (DYING) are freed; unsealed objects of its own fail; an item that it was taking from a
  *      stream is taken
- *   2. blocks that it had allocated and not published are freed
+ *   2. blocks that it had allocated and not published are freed; if it was the keeper, what it was dropping or restoring is put right
  *   3. tasks that it was running are READY again, charged or not, or fail
  *   4. its own slab: what nobody else holds is dropped; the rest is adopted, its arguments held by the supervisor
- *   5. its holds are released, the slot whose count it was changing is recounted
+ *   5. its holds are released, its pins cleared, the slot whose count it was changing is recounted
  *   6. dependents that it had not told, hints that it had taken: found and made anew
  *   7. every bell rings
  */
@@ -20,6 +20,7 @@
 #include "core/failure.h"
 #include "core/object.h"
 #include "core/options.h"
+#include "core/store.h"
 #include "core/stream.h"
 
 #include <signal.h>
@@ -57,9 +58,11 @@ static bool in_span(uint64_t offset, uint64_t start, uint64_t bytes) {
 static bool refers(uint32_t index, uint64_t offset, bool extent) {
     const struct fv_task *t = fv_task(index);
     const struct fv_span *a = (const struct fv_span *)t->args, *r = (const struct fv_span *)t->result;
+    uint64_t              result = fv_residence_offset(fv_load_acquire_64(&r->offset));
     if (t->x & FV_X_ARGS_BLOCK && (extent ? in_span(offset, a->offset, a->bytes) : offset == a->offset))
         return true;
-    if (t->x & FV_X_RESULT_BLOCK && (extent ? in_span(offset, r->offset, fv_task_block_bytes(index, fv_load_acquire_64(&t->truth))) : offset == r->offset))
+    if (t->x & FV_X_RESULT_BLOCK &&
+        (extent ? in_span(offset, result, fv_task_block_bytes(index, fv_load_acquire_64(&t->truth))) : offset == result))
         return true;
     if (t->x & FV_X_OPTIONS && offset == fv_cold(index)->options)
         return true;
@@ -81,9 +84,10 @@ static void free_orphan(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
     bool     live = fv_truth_gen(t) == gen && fv_truth_state(t) != FV_FREE;
     if (live && refers(index, offset, extent))
         return;
-    /* An extent has no owner: it is the dead's only if the dead was filling the slot, or running it, or was freeing it (then the slot
-     * has the block's generation still, or a later one). */
-    if (extent && !(live ? fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == o->dead
+    /* An extent has no owner: it is the dead's only if the dead was filling the slot, or running it, or restoring its result, or was
+     * freeing it (then the slot has the block's generation still, or a later one). */
+    bool restored = fv_truth_state(t) == FV_DONE && fv_load_relaxed_32(&fv_proc(o->dead)->role) == FV_ROLE_KEEPER;
+    if (extent && !(live ? restored || (fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == o->dead)
                          : fv_home_of(index) == o->dead || (int32_t)(fv_truth_gen(t) - gen) >= 0))
         return;
     fv_arena_free(NULL, offset, bytes, index, gen);
@@ -376,8 +380,10 @@ static void sweep_holds(struct fv_self *self, uint32_t dead) {
     if (proc->holds_open)
         for (uint32_t i = 0; i < FV_HOLDS_MAX; i++) {
             uint64_t id = fv_load_acquire_64(&fv_holds_of(dead)[i]);
-            if (id != 0)
+            if (fv_ref_tagged(id))
                 fv_shared_release(self, id, &fv_holds_of(dead)[i]);
+            else if (id != 0) /* a pin */
+                fv_store_release_64(&fv_holds_of(dead)[i], 0);
         }
     if (intent != 0)
         recount_later(intent);
@@ -439,6 +445,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     struct fv_proc *proc = fv_proc(dead);
     uint64_t blamed = why->blamed != 0 ? why->blamed : proc->current;
     uint64_t registering = proc->registering;
+    fv_store_mend(self, dead); /* while its holds are there */
     if (registering != 0 && !fv_node_in_list(registering))
         fv_node_forget(registering);
     FV_EACH_ACTIVE(p)
@@ -487,6 +494,9 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     proc->blocked = proc->want_spare = proc->depth = 0; /* patron stays: if it is still blocked the successor stands in for it */
     proc->parked = proc->leaves = proc->leave_wanted = 0;
     proc->memory_limit = proc->memory_task = 0;
+    fv_store_release_64(&proc->reading, 0);
+    memset(proc->want, 0, sizeof proc->want);
+    proc->room_wanted = 0;
     proc->fault_signal = proc->n_frames = 0;
     proc->fault_address = 0;
     fv_bell_idle_clear(dead);

@@ -631,8 +631,9 @@ static void finish_one(struct fv_self *self, uint32_t index) {
                 fv_shared_release(self, nested[i], &nested[i]);
     if (task->x & FV_X_RESULT_BLOCK) {
         struct fv_span *s = (struct fv_span *)task->result;
-        if (s->offset != 0)
-            fv_arena_free(&self->heap, s->offset, fv_task_block_bytes(index, t), index, gen);
+        uint64_t        offset = fv_residence_offset(s->offset); /* 0: only on disk; the keeper finds the copy's slot gone */
+        if (offset != 0)
+            fv_arena_free(&self->heap, offset, fv_task_block_bytes(index, t), index, gen);
     } else if (task->x & FV_X_FAILURE) {
         uint64_t error = ((struct fv_failure *)task->result)->error;
         if (error != 0)

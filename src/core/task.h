@@ -82,14 +82,17 @@ void fv_error_describe(struct fever_error *e, unsigned def, int code);
 static inline const void *fv_task_args(const struct fv_task *t) {
     return t->x & FV_X_ARGS_BLOCK ? fv_at(((const struct fv_span *)t->args)->offset) : (const void *)t->args;
 }
+static inline uint64_t fv_result_bytes(const struct fv_task *t) {
+    return t->x & FV_X_RESULT_BLOCK ? ((const struct fv_span *)t->result)->bytes : t->result_bytes;
+}
+/* Of one that is not large (or whose offset is known to be one). */
 static inline const void *fv_task_result(const struct fv_task *t, uint64_t *bytes_out) {
-    if (t->x & FV_X_RESULT_BLOCK) {
-        const struct fv_span *s = (const struct fv_span *)t->result;
-        *bytes_out = s->bytes;
-        return fv_map.view + s->offset;
-    }
-    *bytes_out = t->result_bytes;
-    return t->result;
+    *bytes_out = fv_result_bytes(t);
+    return t->x & FV_X_RESULT_BLOCK ? fv_map.view + ((const struct fv_span *)t->result)->offset : (const char *)t->result;
+}
+/* Could this complete result ever be anywhere else than in the store?  An extent without nested refs, of a task that ended well. */
+static inline bool fv_result_is_large(const struct fv_task *t) {
+    return (t->x & (FV_X_RESULT_BLOCK | FV_X_NESTED)) == FV_X_RESULT_BLOCK && ((const struct fv_span *)t->result)->bytes > FV_SMALL_MOST;
 }
 static inline struct fv_args_tail *fv_args_tail(const struct fv_task *t) { /* of an arguments block */
     return fv_at(((const struct fv_span *)t->args)->offset + ((t->arg_bytes + 7ull) & ~7ull));
@@ -133,6 +136,24 @@ void fv_holds_fini(void);
 uint32_t fv_holds_count(void);
 /* How many of the holds that this process records privately are on id: see hold.c. */
 uint32_t fv_holds_private(uint64_t id);
+/* Pins of views: see store.h.  Makes the entry of the hold table, for the body that runs, or the driver; nothing if that has it.
+ * -FEVER_ENOSLOTS: no room.  Taken back by fv_unpin, by the body's end, by the driver's last fv_unhold of the ref. */
+int  fv_pin(struct fv_self *self, uint64_t id);
+void fv_unpin(struct fv_self *self, uint64_t id);
+static inline uint64_t fv_pin_of_ref(uint64_t id) { return (id & ~(0xFull << 60)) | FV_TAG_PIN << 60; }
+static inline uint64_t fv_ref_of_pin(uint64_t id) { return (id & ~(0xFull << 60)) | FV_TAG_REF << 60; }
+/* A body took a ref, or pinned something: released at the body's end. */
+void fv_own_grow(struct fv_self *self);
+static inline void fv_own_add(struct fv_self *self, uint64_t id) {
+    if (FV_UNLIKELY(self->n_own == self->room_own))
+        fv_own_grow(self);
+    if (FV_LIKELY(self->n_own < self->room_own)) /* else: out of memory, released when the worker ends */
+        self->own[self->n_own++] = id;
+}
+/* It released it before; false: it has not taken it. */
+bool fv_own_remove(struct fv_self *self, uint64_t id);
+/* All that it took from base on. */
+void fv_own_release(struct fv_self *self, uint32_t base);
 
 /* --- recovery (sweep.c), by the supervisor --------------------------------------------------- */
 struct fv_verdict { /* why a process died */

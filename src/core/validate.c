@@ -33,6 +33,11 @@ static void record(struct check *c, uint64_t id, const char *by, uint32_t who) {
     uint64_t t = 0;
     if (id == 0)
         return;
+    if (id >> 60 == FV_TAG_PIN) {
+        if (fv_ref_check(fv_ref_of_pin(id), &index, &t) < 0 || !fv_result_is_large(fv_task(index)))
+            BAD(c, "%s %u has pinned slot %u gen %u, which is %s\n", by, who, fv_ref_index(id), fv_ref_gen(id), index == 0 ? "gone" : "never away");
+        return;
+    }
     if (fv_ref_check(id, &index, &t) < 0)
         BAD(c, "%s %u holds slot %u gen %u, which is gone\n", by, who, fv_ref_index(id), fv_ref_gen(id));
     else
@@ -56,14 +61,28 @@ static void check_block(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
         return;
     }
     const struct fv_span *a = (const struct fv_span *)t->args, *in_result = (const struct fv_span *)t->result;
-    const struct fv_span  block = {t->x & FV_X_RESULT_BLOCK ? in_result->offset : 0, t->x & FV_X_RESULT_BLOCK ? fv_task_block_bytes(index, w) : 0}, *r = &block;
+    const struct fv_span  block = {t->x & FV_X_RESULT_BLOCK ? fv_residence_offset(in_result->offset) : 0, t->x & FV_X_RESULT_BLOCK ? fv_task_block_bytes(index, w) : 0}, *r = &block;
     const struct fv_span  s = fv_stream_span(index);
     bool extent = bytes >= FV_CHUNK_BYTES;
-#define INSIDE(s) (extent ? offset >= (s)->offset / FV_CHUNK_BYTES * FV_CHUNK_BYTES && offset < (s)->offset + (s)->bytes : offset == (s)->offset)
+#define INSIDE(s) (extent ? (s)->offset != 0 && offset >= (s)->offset / FV_CHUNK_BYTES * FV_CHUNK_BYTES && offset < (s)->offset + (s)->bytes : offset == (s)->offset)
     if (!((t->x & FV_X_ARGS_BLOCK && INSIDE(a)) || (t->x & FV_X_RESULT_BLOCK && INSIDE(r)) ||
           (t->x & FV_X_OPTIONS && fv_cold(index)->options == offset) || (s.offset != 0 && INSIDE(&s)) ||
           (t->x & FV_X_FAILURE && ((const struct fv_failure *)t->result)->error == offset)))
         BAD(c, "block at %#llx leaks: its root %u does not refer to it\n", (unsigned long long)offset, index);
+}
+
+/* A result that could be on disk: is it where its word says? */
+static void check_residence(struct check *c, uint32_t index, uint64_t t) {
+    const struct fv_task *task = fv_task(index);
+    uint64_t              word = task->result[0], offset = fv_residence_offset(word);
+    if (fv_truth_state(t) != FV_DONE || !fv_result_is_large(task))
+        return;
+    if (fv_residence(word) > FV_LOST)
+        BAD(c, "slot %u: its result is nowhere: %#llx\n", index, (unsigned long long)word);
+    else if (offset != 0 && !fv_arena_owned(offset, index, fv_truth_gen(t)))
+        BAD(c, "slot %u: its result is not its own: %#llx\n", index, (unsigned long long)word);
+    else if (fv_residence(word) == FV_LOST && word >> 16 == 0)
+        BAD(c, "slot %u: its result is lost and nothing says why\n", index);
 }
 
 int fv_validate(FILE *stream, bool expect_empty) {
@@ -76,6 +95,8 @@ int fv_validate(FILE *stream, bool expect_empty) {
         struct fv_proc *proc = fv_proc(p);
         if (proc->intent != 0 || proc->registering != 0 || proc->cancelling != 0)
             BAD(&c, "slot %u is in the middle of a change\n", p);
+        if (proc->reading != 0 || proc->want[0] != 0 || proc->room_wanted != 0)
+            BAD(&c, "slot %u is reading, or waits for the store\n", p);
         if (proc->holds_open)
             for (uint32_t i = 0; i < FV_HOLDS_MAX; i++)
                 record(&c, fv_holds_of(p)[i], "process slot", p);
@@ -108,6 +129,7 @@ int fv_validate(FILE *stream, bool expect_empty) {
             else if (expect_empty && s != FV_FREE)
                 BAD(&c, "slot %u gen %u is %s: flags %#x, count %u, x %#x\n", i, fv_truth_gen(t), state_text[s], fv_truth_flags(t), count,
                     fv_task(i)->x);
+            check_residence(&c, i, t);
             if (s != FV_FREE && count != c.counted[i])
                 BAD(&c, "slot %u: count %u, but %u records\n", i, count, c.counted[i]);
         }
@@ -117,6 +139,9 @@ int fv_validate(FILE *stream, bool expect_empty) {
     for (uint32_t i = 0; i < d->n_resources; i++)
         if (fv_load_relaxed_64(&d->resource[i].used) != 0)
             BAD(&c, "%.4f of resource %s is in use\n", (double)d->resource[i].used / FV_CPU_UNITS, d->resource[i].name);
+    for (uint32_t i = 0; i < FV_DROPS; i++)
+        if (fv_map.seg->keeper.dropping[i].offset != 0)
+            BAD(&c, "block %#llx is being dropped\n", (unsigned long long)fv_map.seg->keeper.dropping[i].offset);
     fv_arena_walk(FV_NO_PROC, check_block, &c);
     if (expect_empty && c.blocks_used != 0)
         BAD(&c, "%llu blocks are in use\n", (unsigned long long)c.blocks_used);

@@ -13,28 +13,9 @@
 #include "core/failure.h"
 #include "core/options.h"
 #include "core/stream.h"
+#include "run/restore.h"
 #include "run/runtime.h"
 #include "run/setting.h"
-
-void fv_own_grow(struct fv_self *self) {
-    uint32_t  room = self->room_own ? self->room_own * 2 : 256;
-    uint64_t *p = realloc(self->own, room * sizeof *p);
-    if (p != NULL)
-        self->own = p, self->room_own = room;
-}
-
-void fv_own_remove(struct fv_self *self, uint64_t id) {
-    for (uint32_t i = self->n_own; i-- > self->own_base;)
-        if (self->own[i] == id) {
-            self->own[i] = self->own[--self->n_own];
-            return;
-        }
-}
-
-static void release_own(struct fv_self *self, uint32_t base) {
-    while (self->n_own > base)
-        fv_unhold(self, self->own[--self->n_own]);
-}
 
 /* started: its body has run. */
 static void fail(struct fv_self *self, uint32_t index, int code, const char *text, bool started) {
@@ -92,9 +73,10 @@ int fv_keep_refs(struct fv_self *self, uint32_t index, const void *result, uint6
     }
     if (n == 0)
         return 0;
-    uint64_t head = (bytes + 7) & ~7ull, offset = fv_arena_alloc(&self->heap, index, gen, head + 8 + 8ull * n);
-    if (offset == 0)
-        return -FEVER_ESTOREFULL;
+    uint64_t head = (bytes + 7) & ~7ull, offset;
+    int      rc = 0;
+    if ((offset = fv_home_alloc_wait(self, index, gen, head + 8 + 8ull * n, &rc)) == 0)
+        return rc;
     memcpy(fv_at(offset), result, bytes);
     uint64_t *tail = fv_at(offset + head);
     memset(tail, 0, 8 + 8ull * n);
@@ -152,10 +134,8 @@ static void run_body(struct fv_self *self, uint32_t index) {
         if (FV_UNLIKELY(may_refs) && !self->failed)
             rc = fv_keep_refs(self, index, task->result, bytes);
     } else {
-        uint64_t offset = fv_arena_alloc(&self->heap, index, fv_truth_gen(truth), bytes);
-        if (offset == 0) {
-            rc = -FEVER_ESTOREFULL;
-        } else {
+        uint64_t offset = fv_home_alloc_wait(self, index, fv_truth_gen(truth), bytes, &rc);
+        if (offset != 0) {
             struct fv_span span = {offset, bytes};
             memcpy(task->result, &span, sizeof span);
             fv_or_8(&task->x, FV_X_RESULT_BLOCK); /* after the span: the sweep frees it by that */
@@ -191,6 +171,18 @@ static __attribute__((noinline)) void run_with_options(struct fv_self *self, uin
         fv_worker_make_room(self);
 }
 
+/* What its arguments are of, and is on disk: the body will read it. */
+static inline void prefetch_arguments(struct fv_self *self, uint32_t index) {
+    uint64_t        in[3];
+    const uint64_t *refs;
+    uint32_t        n_deps;
+    if (FV_LIKELY(fv_load_relaxed_32(&fv_map.seg->keeper.slot) == 0))
+        return;
+    fv_task_refs(index, in, &refs, &n_deps);
+    for (uint32_t i = 0; i < n_deps; i++)
+        fv_store_prefetch(self, refs[i]);
+}
+
 void fv_execute(struct fv_self *self, uint32_t index) {
     struct fv_task *task = fv_task(index);
     if (FV_UNLIKELY(task->x & FV_X_REFS)) {
@@ -198,6 +190,8 @@ void fv_execute(struct fv_self *self, uint32_t index) {
         int      rc = fv_task_resolve(self, index, &failed);
         if (rc == 0)
             return; /* somebody else's by now */
+        if (rc == 1)
+            prefetch_arguments(self, index);
         if (rc == -1) {
             fail_like(self, index, failed);
             return;
@@ -226,7 +220,7 @@ void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uin
     if (FV_UNLIKELY(cancel & FV_CANCEL_TREE)) /* what it submitted after the others were looked for */
         fv_cancel_children(self, id, self->slot, cancel);
     if (FV_UNLIKELY(self->n_own > self->own_base))
-        release_own(self, self->own_base);
+        fv_own_release(self, self->own_base);
     self->running = outer_running;
     self->own_base = outer_base;
     self->failed = outer_failed;

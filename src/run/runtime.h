@@ -49,16 +49,6 @@ int fv_keep_refs(struct fv_self *self, uint32_t index, const void *result, uint6
 /* The end of that: releases what the body took, restores the outer body, completes the task. */
 void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uint32_t outer_running, uint32_t outer_base,
                        bool outer_failed);
-/* A body took a ref: it is released at the body's end. */
-void fv_own_grow(struct fv_self *self);
-static inline void fv_own_add(struct fv_self *self, uint64_t id) {
-    if (FV_UNLIKELY(self->n_own == self->room_own))
-        fv_own_grow(self);
-    if (FV_LIKELY(self->n_own < self->room_own)) /* else: out of memory, released when the worker ends */
-        self->own[self->n_own++] = id;
-}
-/* It released it before. */
-void fv_own_remove(struct fv_self *self, uint64_t id);
 /* Finds and runs one task; false when there is none.  deep: also what others have in their batches. */
 bool fv_worker_step(struct fv_self *self, bool deep);
 /* A body waits: lets a spare stand in, and takes that back.  -FEVER_EDEPTH when there is none to be had. */
@@ -72,6 +62,12 @@ __attribute__((noreturn)) void fv_worker_leave(void);
 /* Between two tasks: this process ends in good order, and another takes its place; what it has submitted goes on. */
 __attribute__((noreturn)) void fv_worker_make_room(struct fv_self *self);
 void fv_worker_note_wait(struct fv_proc *p, unsigned reason, uint64_t ref);
+
+/* run/sleep.c: sleeps on the own bell: until it rings, the deadline, or the end of the supervisor (checked each 100 ms).
+ * 0, -FEVER_ETIMEDOUT, -FEVER_ERUNTIME. */
+int  fv_sleep(struct fv_self *self, uint32_t seen, uint64_t deadline);
+/* What this process waits for, for the tools. */
+void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref);
 
 /* run/host.c: a worker is asked to stand by for the dispatcher: does so until it is let go. */
 void fv_host_serve(struct fv_self *self);

@@ -134,18 +134,21 @@ struct fv_span {
  *   LOST   code << 16 | FV_LOST   keeper: it could not be read back
  *
  * After DONE the keeper alone writes it, while it holds the slot (a counted hold in its hold table), so that neither slot nor
- * generation change under it.
+ * generation change under it.  It takes that hold out of nothing: nobody has handed it the ref.  So it first sets DEPS, with itself as
+ * owner, which keeps a complete slot from being freed; then holds; then DEPS goes off again.
  *
  *   HERE -> CLEAN   after the bytes are on disk and copy, copy_check are written
  *   CLEAN -> AWAY   the block is noted in dropping; AWAY is stored; then a membarrier and a look at all pins: a pinned one goes
- *                   back to CLEAN, else the block is freed; then the note is cleared
+ *                   back to CLEAN, else the note gets FV_DROP_FREES and the block is freed; then the note is cleared
  *   AWAY -> CLEAN   a block rooted in the slot is allocated, read and checked; then its offset is stored.  Whoever wants it is rung
- *   AWAY -> LOST
+ *   AWAY -> LOST    the word is stored, then that block is freed
  *
  * A reader makes its pin, then reads the word (ORDER pin); HERE or CLEAN: the block stays until the pin is gone.  AWAY: it asks
  * for it (want) and sleeps on its bell; the pin stays meanwhile, so that what was brought is not dropped before it was read.
- * If the keeper dies: what is noted in dropping goes back to CLEAN if its first chunk is still the slot's, else the rest of it is
- * freed; an extent of a DONE slot that the slot does not refer to was being restored and is freed.
+ * Pins are two: `reading` in the process slot, for one copy, and entries of the hold table, for views.  A view is first pinned by
+ * reading, then by its entry: so the keeper looks at reading first.
+ * If the keeper dies: what is noted in dropping goes back to CLEAN, but not with FV_DROP_FREES; an extent of a DONE slot that the slot
+ * does not refer to was being freed, or restored, and is freed.  If a reader dies its pins are cleared.
  */
 enum fv_residence { FV_HERE, FV_CLEAN, FV_AWAY, FV_LOST };
 static inline unsigned fv_residence(uint64_t word) { return (unsigned)(word & 7); }
@@ -339,8 +342,10 @@ enum fv_counter {
  *               supervisor
  *   store       owner; keeper: takes want    keeper
  *               away (CAS), answers
- *               room_wanted (room_answer,
- *               then 0 in room_wanted)
+ *               room_wanted, and a want[0]
+ *               that cannot be met
+ *               (room_answer, then 0 in
+ *               the other; then the bell)
  *
  * If the owner dies the slot keeps its ring, slab and chunks; the next process in the slot goes on with them.
  */
@@ -547,7 +552,8 @@ struct fv_dispatch_state {
  *   field          writer      when                      order
  *   wanted         anyone      1: there is work for it   a hint; then the supervisor's bell (no keeper yet) or its own
  *   slot           supervisor  its process slot; 0: none yet
- *   dropping[i]    keeper      a block that is being given up: ref, then offset (ORDER drop); cleared when it is free or CLEAN again
+ *   possible       supervisor  1: one can be started, so it is worth waiting for room
+ *   dropping[i]    keeper      a block that is being given up: ref, then offset (ORDER drop); 0 when it is free or CLEAN again
  *   file[i]        keeper      what stands in spill file i, for the tools; the descriptors are the supervisor's too
  *   others         keeper      counters for the tools
  */
@@ -555,8 +561,9 @@ struct fv_dispatch_state {
 #define FV_SPILL_FILES 1024u
 struct fv_drop {
     uint64_t ref;
-    uint64_t offset; /* 0: none */
+    uint64_t offset; /* 0: none; FV_DROP_FREES: nobody reads it, it is being freed */
 };
+#define FV_DROP_FREES 1u
 struct fv_spill_file {
     uint64_t bytes;  /* written; 0: no such file */
     uint64_t live;   /* of these in use */
@@ -567,7 +574,9 @@ struct fv_keeper_state {
     uint32_t wanted FV_ALIGNED(64);
     uint32_t slot;
     uint32_t restarts;
+    uint32_t possible;
     uint32_t n_files;
+    uint32_t pad;
     uint64_t spilled_bytes, spilled_objects;    /* ever */
     uint64_t restored_bytes, restored_objects;
     uint64_t dropped_bytes, lost_objects;

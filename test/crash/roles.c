@@ -72,6 +72,8 @@ void roles_format(void) {
     fv_defs[id] = &fv_part_def;
     fv_part_def.id = id++;
     for (struct fever_def **d = __start_fever_defs; d < __stop_fever_defs; d++) {
+        if (*d == NULL) /* what the linker has put between, to align */
+            continue;
         fv_defs[id] = *d;
         (*d)->id = id++;
         /* as fever_init() finds out: small ones go the short way, through run/fast.h */

@@ -1,0 +1,19 @@
+/* run/restore.h: waiting for the keeper of the store: until a large result is here, until there is room.
+ *
+ * Both block a body as fever_get does, so that a spare stands in, and end when it is cancelled or the supervisor dies.
+ */
+#ifndef FV_RUN_RESTORE_H
+#define FV_RUN_RESTORE_H
+
+#include "core/store.h"
+
+/* Waits until a large result is here, and pins it: for a view, or until fv_store_read_end().
+ * 0, -FEVER_ETIMEDOUT, -FEVER_ERUNTIME, -FEVER_ECANCELED, -FEVER_ENOSLOTS, -FEVER_ESTOREFULL (no room for it), or why it is lost. */
+int fv_await_here(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t deadline, bool view, uint64_t *offset_out);
+/* An allocation of so many bytes has failed: waits until it may be tried again.
+ * 0: try again; -FEVER_ESTOREFULL, -FEVER_ERUNTIME, -FEVER_ECANCELED. */
+int fv_make_room(struct fv_self *self, uint64_t bytes);
+/* fv_home_alloc, and again as long as there may be room; 0: *why_out. */
+uint64_t fv_home_alloc_wait(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes, int *why_out);
+
+#endif
