@@ -37,6 +37,8 @@ struct bench_sizes {
     long   map_rounds; /* loops */
     long   small;      /* puts of 100 bytes */
     long   view;       /* views */
+    long   live;       /* objects that are live, at most */
+    long   live_ops;   /* of them replaced */
     size_t big_bytes;  /* of the big put, at most: see bench_big_bytes() */
     int    big_rounds; /* big puts after the first */
     int    recover;    /* workers killed */
@@ -104,6 +106,13 @@ static inline void       bench_item(long i) {
     __asm__ volatile("" : "+r"(x));
     bench_chain = x;
 }
+/* Which of n objects is next, by x (from 1 on). */
+static inline long bench_any(uint64_t *x, long n) {
+    *x ^= *x << 13, *x ^= *x >> 7, *x ^= *x << 17;
+    return (long)(*x % (uint64_t)n);
+}
+#define BENCH_LIVE_NAME "live_1e%d" /* of so many live objects: 100, then from 10,000 on */
+
 /* Keeps the compiler from dropping the items. */
 static inline void bench_item_keep(void) {
     __asm__ volatile("" : : "r"(bench_chain) : "memory");

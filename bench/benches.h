@@ -31,6 +31,10 @@
       "put of 1 GiB into a warm store; peers copy it into warm memory") \
     X(put_cold,    1, "memcpy-cold", \
       "put of 1 GiB into a store of which nothing is warm") \
+    X(create_seal, 1, "", \
+      "create and seal of 1 GiB in a warm store, nothing written") \
+    X(live,        1, "malloc", \
+      "get, release and put of 100 bytes, at random among as many that are live") \
     X(get_view,    1, "", \
       "view of an object that is ready") \
     X(load,        1, "dd-1m dd-16m", \
@@ -58,6 +62,11 @@
     X(put_big,       put_big,   "GB/s",      true,   "puts after the first") \
     X(put_big_first, put_big,   "GB/s",      true,   "the first put") \
     X(put_cold,      put_cold,  "GB/s",      true,   "") \
+    X(create_seal,   create_seal, "us",      false,  "") \
+    X(live_1e2,      live,      "ns",        false,  "100 live objects") \
+    X(live_1e4,      live,      "ns",        false,  "10,000") \
+    X(live_1e5,      live,      "ns",        false,  "100,000") \
+    X(live_1e6,      live,      "ns",        false,  "1,000,000") \
     X(get_view,      get_view,  "ns",        false,  "") \
     X(load,          load,      "GB/s",      true,   "") \
     X(save,          save,      "GB/s",      true,   "") \

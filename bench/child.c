@@ -19,13 +19,13 @@
 
 static const struct bench_sizes sizes_full = {
     .flood = 1000000, .rtt = 200000, .parked = 300, .fib = 30, .fib_spare = 12, .chain = 100000, .fan = 2000,
-    .map = 1000000, .map_rounds = 20, .small = 1000000, .view = 1000000, .big_bytes = (size_t)1 << 30, .big_rounds = 5,
+    .map = 1000000, .map_rounds = 20, .small = 1000000, .view = 1000000, .live = 1000000, .live_ops = 400000, .big_bytes = (size_t)1 << 30, .big_rounds = 5,
     .recover = 20,
 };
 
 static const struct bench_sizes sizes_quick = {
     .flood = 20000, .rtt = 2000, .parked = 20, .fib = 18, .fib_spare = 8, .chain = 2000, .fan = 50,
-    .map = 1000000, .map_rounds = 1, .small = 10000, .view = 10000, .big_bytes = (size_t)16 << 20, .big_rounds = 2,
+    .map = 1000000, .map_rounds = 1, .small = 10000, .view = 10000, .live = 10000, .live_ops = 5000, .big_bytes = (size_t)16 << 20, .big_rounds = 2,
     .recover = 3,
 };
 

@@ -1,7 +1,8 @@
-/* fever_objects.c: Fever's side of put_small, put_big, put_cold and get_view. */
+/* fever_objects.c: Fever's side of put_small, put_big, put_cold, create_seal, live and get_view. */
 #include "fever_bench.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void run_put_small(const struct bench_config *config) {
@@ -66,6 +67,17 @@ static double put_rate(const unsigned char *data, size_t bytes, bool inspect) {
     return (double)bytes / (double)(end - start);
 }
 
+/* Until so much is warm, or it takes too long. */
+static void wait_warm(const struct bench_config *config, size_t bytes) {
+    struct fever_stats stats = {.struct_bytes = sizeof stats};
+    for (int i = 0; i < (config->quick ? 2 : 3000); i++) {
+        must(fever_stats(&stats), "fever_stats");
+        if (stats.store_backed_bytes >= bytes)
+            return;
+        bench_sleep(0.01);
+    }
+}
+
 /* A warm store: the first put, and those after it that reuse its memory. */
 static void run_put_big(const struct bench_config *config) {
     size_t         bytes = bench_big_bytes(config);
@@ -73,7 +85,7 @@ static void run_put_big(const struct bench_config *config) {
     double         rates[BENCH_BIG_ROUNDS_MAX];
     int            n = config->sizes->big_rounds;
     must(fever_init(FEVER_OPTIONS(.workers = config->workers, .store_bytes = 3 * bytes, .store_warm = 2 * bytes)), "fever_init");
-    bench_sleep(config->quick ? 0.02 : 2.0); /* for what is warmed ahead of demand */
+    wait_warm(config, 2 * bytes);
     double first = put_rate(data, bytes, false);
     for (int i = 0; i < n; i++)
         rates[i] = put_rate(data, bytes, false);
@@ -91,6 +103,54 @@ static void run_put_cold(const struct bench_config *config) {
     double rate = put_rate(data, bytes, true);
     end_runtime();
     bench_figure("put_cold", rate);
+}
+
+static void run_create_seal(const struct bench_config *config) {
+    size_t bytes = bench_big_bytes(config);
+    double us[BENCH_BIG_ROUNDS_MAX];
+    must(fever_init(FEVER_OPTIONS(.workers = config->workers, .store_bytes = 3 * bytes, .store_warm = 2 * bytes)), "fever_init");
+    wait_warm(config, 2 * bytes);
+    for (int i = 0; i < BENCH_BIG_ROUNDS_MAX; i++) {
+        fever_ref ref;
+        void     *data;
+        uint64_t  start = bench_now_ns();
+        must(fever_create_raw(bytes, &data, &ref), "fever_create_raw");
+        must(fever_seal(ref), "fever_seal");
+        us[i] = (double)(bench_now_ns() - start) * 1e-3;
+        must(fever_release(ref), "fever_release");
+    }
+    end_runtime();
+    bench_figure("create_seal", bench_median(us, BENCH_BIG_ROUNDS_MAX));
+}
+
+static void run_live(const struct bench_config *config) {
+    char        data[BENCH_SMALL];
+    uint64_t    x = 1, sum = 0;
+    fever_ref  *ref = calloc((size_t)config->sizes->live, sizeof *ref);
+    long        have = 0, n = 100;
+    if (ref == NULL)
+        bench_fail("calloc failed");
+    memset(data, 7, sizeof data);
+    must(fever_init(FEVER_OPTIONS(.workers = config->workers, .task_slots = 1u << 20, .store_bytes = (uint64_t)1 << 30)), "fever_init");
+    for (int digits = 2; n <= config->sizes->live; digits += digits == 2 ? 2 : 1, n = digits == 4 ? 10000 : n * 10) {
+        char name[24];
+        for (; have < n; have++)
+            must(fever_put(data, sizeof data, &ref[have]), "fever_put");
+        uint64_t start = bench_now_ns();
+        for (long k = 0; k < config->sizes->live_ops; k++) {
+            long        i = bench_any(&x, n);
+            const char *view;
+            size_t      bytes;
+            must(fever_view(ref[i], &view, &bytes), "fever_view");
+            sum += (uint64_t)*view;
+            must(fever_release(ref[i]), "fever_release");
+            must(fever_put(data, sizeof data, &ref[i]), "fever_put");
+        }
+        snprintf(name, sizeof name, BENCH_LIVE_NAME, digits);
+        bench_figure(name, (double)(bench_now_ns() - start) / (double)config->sizes->live_ops);
+    }
+    __asm__ volatile("" : : "r"(sum));
+    end_runtime();
 }
 
 static void run_get_view(const struct bench_config *config) {
@@ -123,5 +183,6 @@ static void run_get_view(const struct bench_config *config) {
 
 const struct bench_case bench_cases_fever_objects[] = {
     {"put_small", "fever", run_put_small}, {"put_big", "fever", run_put_big}, {"put_cold", "fever", run_put_cold},
+    {"create_seal", "fever", run_create_seal}, {"live", "fever", run_live},
     {"get_view", "fever", run_get_view},   {NULL, NULL, NULL},
 };

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,6 +31,31 @@ static void run_malloc(const struct bench_config *config) {
         end = bench_now_ns();
     }
     bench_figure("put_small", (double)(end - start) / (double)n);
+}
+
+static void run_live_malloc(const struct bench_config *config) {
+    char     data[BENCH_SMALL];
+    uint64_t x = 1, sum = 0;
+    char   **p = calloc((size_t)config->sizes->live, sizeof *p);
+    if (p == NULL)
+        bench_fail("calloc failed");
+    memset(data, 7, sizeof data);
+    long have = 0, n = 100;
+    for (int digits = 2; n <= config->sizes->live; digits += digits == 2 ? 2 : 1, n = digits == 4 ? 10000 : n * 10) {
+        char name[24];
+        for (; have < n; have++)
+            p[have] = memcpy(malloc(sizeof data), data, sizeof data);
+        uint64_t start = bench_now_ns();
+        for (long k = 0; k < config->sizes->live_ops; k++) {
+            long i = bench_any(&x, n);
+            sum += (uint64_t)p[i][0];
+            free(p[i]);
+            p[i] = memcpy(malloc(sizeof data), data, sizeof data);
+        }
+        snprintf(name, sizeof name, BENCH_LIVE_NAME, digits);
+        bench_figure(name, (double)(bench_now_ns() - start) / (double)config->sizes->live_ops);
+    }
+    __asm__ volatile("" : : "r"(sum));
 }
 
 static void copy_memcpy(void *to, const void *from, size_t bytes) {
@@ -146,7 +172,8 @@ static void run_fork_wait(const struct bench_config *config) {
 }
 
 const struct bench_case bench_cases_plain[] = {
-    {"put_small", "malloc", run_malloc},      {"put_big", "memcpy-2m", run_memcpy_2m}, {"put_big", "memcpy-4k", run_memcpy_4k},
+    {"put_small", "malloc", run_malloc},      {"live", "malloc", run_live_malloc},
+        {"put_big", "memcpy-2m", run_memcpy_2m}, {"put_big", "memcpy-4k", run_memcpy_4k},
     {"put_big", "movsb-2m", run_movsb_2m},    {"put_big", "movsb-4k", run_movsb_4k},   {"put_cold", "memcpy-cold", run_memcpy_cold},
     {"map", "serial", run_serial},            {"recover", "fork-wait", run_fork_wait}, {NULL, NULL, NULL},
 };

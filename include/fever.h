@@ -924,6 +924,7 @@ struct fever_stats {
     uint64_t tasks_in_place;      /* of tasks_done: run by the task that awaited them */
     uint64_t worker_deaths, workers, spares;
     uint64_t objects_live, store_bytes, store_used_bytes;
+    uint64_t store_backed_bytes; /* of store_bytes: those that have memory behind them, in use or not */
 };
 
 /* fever_stats: counts since fever_init, summed over all processes.

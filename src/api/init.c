@@ -546,7 +546,8 @@ int fever_stats(struct fever_stats *out) {
         return why;
     uint64_t sum[FV_N_COUNTERS] = {0};
     struct fever_stats s = {.struct_bytes = sizeof s, .worker_deaths = fv_map.seg->deaths, .workers = fv_rt.n_workers,
-                            .spares = fv_map.seg->n_spares, .store_bytes = fv_arena_capacity(), .store_used_bytes = fv_arena_used_bytes()};
+                            .spares = fv_map.seg->n_spares, .store_bytes = fv_arena_capacity(), .store_used_bytes = fv_arena_used_bytes(),
+                            .store_backed_bytes = (uint64_t)fv_load_relaxed_32(&fv_map.seg->backed_chunks) * FV_CHUNK_BYTES};
     FV_EACH_ACTIVE(p) {
         for (unsigned i = 0; i < FV_N_COUNTERS; i++)
             sum[i] += fv_load_relaxed_64(&fv_proc(p)->counter[i]);

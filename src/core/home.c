@@ -10,7 +10,7 @@
 #define EAGER_SLAB 4096u /* grow without waiting up to here */
 #define IN_FLIGHT  8u    /* so many slots in flight ahead of the cursor: the rest is younger still */
 #define LOOKS      8u    /* at slots, for each one found, on the average: beyond that the slab grows */
-#define FREED_LAST (~0u) /* in next_freed: end of the list */
+#define FREED_LAST (~0u) /* in group_index: end of the list */
 
 /* A complete slot's arguments are not needed any more. */
 static void drop_args(struct fv_self *self, uint32_t index, struct fv_home_slot *h) {
@@ -75,12 +75,15 @@ uint64_t fv_home_alloc(struct fv_self *self, uint32_t index, uint32_t gen, uint6
     return fv_arena_alloc(&self->heap, index, gen, bytes);
 }
 
-/* A slot that the home itself freed, and that is FREE still. */
+/* The slots that the home itself freed are a list, last one first, in group_index of those without a group.  A hint: one that is used
+ * again otherwise stays in it, or cuts it off; so what is taken from it is looked at, and its link cleared, which ends any circle. */
 static bool pop_freed(struct fv_self *self, uint32_t *i_out, uint64_t *truth_out) {
     while (self->freed != 0) {
-        uint32_t i = self->freed - 1, next = self->next_freed[i];
-        self->freed = next == FREED_LAST ? 0 : next;
-        self->next_freed[i] = 0;
+        uint32_t             i = self->freed - 1;
+        struct fv_home_slot *h = &self->home[i];
+        self->freed = h->group != 0 || h->group_index > self->limit ? 0 : h->group_index;
+        if (h->group == 0)
+            h->group_index = 0;
         if (look(self, self->slot << fv_map.shift | i, truth_out)) {
             *i_out = i;
             return true;
@@ -90,10 +93,11 @@ static bool pop_freed(struct fv_self *self, uint32_t *i_out, uint64_t *truth_out
 }
 
 void fv_home_freed(struct fv_self *self, uint32_t i) {
+    struct fv_home_slot *h = &self->home[i];
     if (self->cursor == i + 1) { /* the slot used last: it is next at the cursor */
         self->cursor = i;
-    } else if (self->next_freed[i] == 0) {
-        self->next_freed[i] = self->freed == 0 ? FREED_LAST : self->freed;
+    } else if (h->group == 0 && h->group_index == 0) {
+        h->group_index = self->freed == 0 ? FREED_LAST : self->freed;
         self->freed = i + 1;
     }
 }

@@ -17,7 +17,7 @@
 struct fv_home_slot {
     uint32_t extra;       /* holds of this process beyond the first (atomic among its threads) */
     uint32_t group;       /* number of the group that it was submitted in; 0: none */
-    uint32_t group_index; /* as how manieth of the group */
+    uint32_t group_index; /* as how manieth of the group; without a group: where the list of freed slots goes on (home.c) */
     uint32_t refs;        /* 1: the arguments' refs are still held on its behalf */
     uint64_t site;        /* address behind the call that submitted it, less 1: inside that call; 0: not a task */
 };
@@ -31,7 +31,6 @@ struct fv_self {
     uint32_t             cursor;      /* next task slot to look at */
     uint32_t             limit;       /* slots allocated */
     uint32_t             freed;       /* 1 + the slot that the home freed last and that was not used again; 0: none */
-    uint32_t            *next_freed;  /* by slot: 1 + the one freed before it, ~0 for the last; 0: it is not in that list */
     int32_t              looks_left;  /* below 0: it takes too many looks to find a free slot */
     struct fv_producer   ring;        /* of the own ring */
     uint64_t             spin_ns;     /* how long to spin before sleep: adapts, see fv_spin_learn() */

@@ -29,12 +29,8 @@ int fv_self_init(struct fv_self *self, uint32_t slot, bool is_worker) {
     self->cold = fv_cold(slot << fv_map.shift);
     self->spin_ns = fv_map.seg->spin_ns;
     self->home = calloc(fv_map.seg->slab, sizeof *self->home);
-    self->next_freed = calloc(fv_map.seg->slab, sizeof *self->next_freed);
-    if (self->home == NULL || self->next_freed == NULL) {
-        free(self->home);
-        free(self->next_freed);
+    if (self->home == NULL)
         return -FEVER_ENOSLOTS;
-    }
     fv_heap_init(&self->heap, slot);
     fv_producer_init(&self->ring, &self->proc->ring);
     fv_homes[slot] = self;
@@ -44,7 +40,6 @@ int fv_self_init(struct fv_self *self, uint32_t slot, bool is_worker) {
 void fv_self_fini(struct fv_self *self) {
     fv_heap_fini(&self->heap);
     free(self->home);
-    free(self->next_freed);
     free(self->drop);
     free(self->dying);
     free(self->own);
