@@ -123,6 +123,7 @@ struct fever_options {
     int         max_spares;     /* FEVER_MAX_SPARES   workers that stand in for blocked ones [64] */
     uint64_t    store_bytes;    /* FEVER_STORE_BYTES  object store [30 % of available memory] */
     uint64_t    store_warm;     /* FEVER_STORE_WARM   bytes kept resident ahead of demand [256 MiB] */
+    uint64_t    store_keep;     /* FEVER_STORE_KEEP   bytes that may stay resident though free, at least store_warm [a quarter of the store] */
     uint32_t    task_slots;     /* FEVER_TASK_SLOTS   refs and tasks a thread can have open [65536], 1048576 at most */
     uint32_t    process_slots;  /* FEVER_PROCESS_SLOTS threads and processes in all [256, at most 4096] */
     double      spin_us;        /* FEVER_SPIN_US      spinning before sleep, in microseconds [50] */

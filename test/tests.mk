@@ -12,7 +12,7 @@
 C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime test/t_task test/t_nested test/t_group \
                 test/t_object test/t_badinput test/t_weather test/t_inline test/t_idle test/t_memory test/t_options test/t_threads test/t_tsan
 C_TESTS      += test/t_stream test/t_parts
-C_TESTS      += test/t_arena
+C_TESTS      += test/t_arena test/t_warm
 C_TESTS      += test/t_cancel
 C_TESTS      += test/t_adoption
 C_TESTS      += test/t_error test/t_fileio test/t_file

@@ -407,6 +407,10 @@ static int init_locked(const struct fever_options *user) {
     s->is_memfd = is_memfd;
     s->started_ns = fv_now_ns();
     s->store_bytes = o->store_bytes;
+    if (!o->inline_tasks) { /* else there is no helper */
+        s->warm.ahead_high = (uint32_t)(o->store_warm / 4 * 3 / FV_CHUNK_BYTES);
+        s->warm.ahead_low = (uint32_t)(o->store_warm / 64 * 3 / FV_CHUNK_BYTES);
+    }
     s->need_fence = o->inline_tasks || !fv_membarrier_register();
     struct fv_resource_amount amounts[FV_RESOURCES_MAX];
     s->dispatch.cpu_units = (uint64_t)o->workers * FV_UNITS;

@@ -94,6 +94,9 @@ void fv_options_fill(struct fv_options *options, const struct fv_topo *topo, con
     if (is_default(options, FV_OPTION_store_warm))
         options->store_warm = FV_MIN(256 * MIB, options->store_bytes / 4);
     options->store_warm = FV_MIN(options->store_warm, options->store_bytes);
+    if (is_default(options, FV_OPTION_store_keep))
+        options->store_keep = options->store_bytes / 4;
+    options->store_keep = FV_MAX(options->store_keep, options->store_warm);
     if (is_default(options, FV_OPTION_spill_dirs))
         default_spill_dirs(options->spill_dirs, sizeof options->spill_dirs);
     if (is_default(options, FV_OPTION_spill_limit))

@@ -145,3 +145,13 @@ int fv_shmfile_alloc(int fd, uint64_t off, uint64_t len)
     while (rc != 0 && errno == EINTR);
     return rc != 0 ? -errno : 0;
 }
+
+int fv_shmfile_release(int fd, uint64_t off, uint64_t len)
+{
+    int rc;
+
+    do
+        rc = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
+    while (rc != 0 && errno == EINTR);
+    return rc != 0 ? -errno : 0;
+}

@@ -24,4 +24,7 @@ int fv_shmfile_sweep(void);
 /* Allocates the bytes [off, off + len) for good, so that touching them cannot fail.  Returns 0 or a negative errno value, as -ENOSPC. */
 int fv_shmfile_alloc(int fd, uint64_t off, uint64_t len);
 
+/* Gives the memory behind the bytes [off, off + len) back; they read as zeros.  Returns 0 or a negative errno value. */
+int fv_shmfile_release(int fd, uint64_t off, uint64_t len);
+
 #endif

@@ -33,6 +33,7 @@
 #include "run/output.h"
 #include "run/runtime.h"
 #include "run/tidy.h"
+#include "shm/extent.h"
 
 #define TICK_NS        2000000ull   /* while somebody runs with a deadline */
 #define DELAY_TICK_NS  1000000ull   /* between two looks for what is delayed, at least */
@@ -46,6 +47,7 @@
 #define TAKER_NS       100000000ull  /* how long a full stream waits for a thread of the driver that has not called in yet */
 #define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
 #define UNREAD_NS      2000000000ull /* how long nobody may read their output then, before the rest is given up */
+#define HELPER_QUICK_NS 100000000ull /* a helper that lived shorter than this died young */
 #define LAST_WORDS_NS  40000000ull  /* how long nobody may read their output then */
 
 enum child_state { CHILD_NONE, CHILD_RUNS, CHILD_KILLED, CHILD_WAITS_FOR_RESPAWN };
@@ -74,6 +76,8 @@ static int             spawn_error; /* of the last one that failed */
 static uint64_t        spare_tick_ns;
 static bool            spares_are_short; /* a blocked worker waits for a spare that is about to stand by */
 static pid_t           helper;
+static uint64_t        helper_started_ns;
+static uint32_t        helper_quick_deaths; /* in a row */
 
 static void arm_tick(void);
 static void find_spares(void);
@@ -135,6 +139,7 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     return true;
 }
 
+/* Keeps memory of the store warm (run/warm.c). */
 static void start_helper(void) {
     pid_t me = getpid(), pid = fv_rt.options.store_warm == 0 ? -1 : fork();
     if (pid == 0) {
@@ -147,6 +152,15 @@ static void start_helper(void) {
         fv_warm_main();
     }
     helper = pid > 0 ? pid : 0;
+    helper_started_ns = fv_now_ns();
+}
+
+static void helper_died(void) {
+    helper = 0;
+    fv_extent_sweep(FV_WARM_OWNER);
+    helper_quick_deaths = fv_now_ns() - helper_started_ns < HELPER_QUICK_NS ? helper_quick_deaths + 1 : 0;
+    if (!ending && helper_quick_deaths < 5) /* else it cannot live here, and less is warm */
+        start_helper();
 }
 
 static void respawn(uint32_t slot) {
@@ -264,7 +278,7 @@ static void reap_all(void) {
         if ((pid = waitpid(info.si_pid, &status, WNOHANG)) <= 0)
             return;
         if (pid == helper)
-            helper = 0;
+            helper_died();
         fv_output_reaped(pid);
         for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
             if (child[s].pid == pid) {

@@ -4,7 +4,8 @@
  * fv_warm_state) that a claim rings when there is no memory ahead of it, and the free of a large block when there may be too much.
  * Small blocks are taken from the low end of the data area and extents from the high end: it looks at both.
  *
- *   warm       store_warm bytes of free chunks have memory behind them, in 2 MiB pages where these can be had; never more than leaves
+ *   warm       store_warm bytes of free chunks have memory behind them, in 2 MiB pages where these can be had (when it is woken a quarter
+ *              of them may be used up); never more than leaves
  *              5 % of what the memory cgroup (or the machine) had free at the start
  *   give back  free memory beyond store_keep, the lowest first, some time after it was freed: claimed as a super, unmarked, punched out of
  *              the file, freed.  Nobody can use it meanwhile
@@ -89,7 +90,7 @@ static bool warm_super(uint32_t s) {
     fv_chunks_set_backed(c, end, true);
     if (bytes == FV_SUPER_BYTES && madvise(fv_at(offset), bytes, MADV_COLLAPSE) == 0)
         return true;
-    if (bytes == FV_SUPER_BYTES)
+    if (bytes == FV_SUPER_BYTES && fv_load_relaxed_64(&fv_map.supers[s]) == 0) /* nobody's use of it is the cause */
         fv_store_relaxed_32(&fv_map.seg->warm.small_pages, 1);
     (void)madvise(fv_at(offset), bytes, MADV_POPULATE_WRITE); /* resident at least */
     return true;
@@ -117,7 +118,7 @@ static bool warm_up(void) {
     look(&v);
     uint64_t low_want = want / LOW_PART, bytes = v.warm, low_bytes = v.low;
     uint32_t low = v.next_low, high = v.next_high;
-    for (uint32_t k = 0; bytes < want || low_bytes < FV_MIN(low_want, (uint64_t)n * FV_SUPER_BYTES / LOW_PART); k++) {
+    for (uint32_t k = 0; bytes < want || low_bytes < low_want; k++) {
         bool upwards = low_bytes < low_want && (k % LOW_PART == 0 || bytes >= want);
         uint32_t s = upwards ? low : high;
         if (s >= n || (upwards && bytes >= want + low_want))
@@ -134,6 +135,13 @@ static bool warm_up(void) {
             high = next_cold(high, false);
     }
     return true;
+}
+
+/* Has a part of it been used up, and is there more to be had? */
+static bool is_short(void) {
+    struct survey v;
+    look(&v);
+    return v.next_high < fv_map.seg->n_supers && v.warm < fv_rt.options.store_warm / 4 * 3;
 }
 
 static void give_back(uint64_t surplus) {
@@ -169,14 +177,19 @@ void fv_warm_main(void) {
         if (too_much != 0 && waited)
             give_back(too_much);
         waited = too_much != 0 && !waited;
-        fv_store_relaxed_32(&fv_map.seg->warm.too_much, (uint64_t)fv_map.seg->backed_chunks * FV_CHUNK_BYTES > fv_rt.options.store_keep);
-        if (waited)
-            fv_warm_wait(KEEP_NS, false);
-        else if (!room)
-            fv_warm_wait(RETRY_NS, false);
-        else
-            fv_warm_wait(-1, true);
-        if (!waited)
-            fv_warm_wait(QUIET_NS, false);
+        fv_store_relaxed_32(&fv_map.seg->warm.too_much, (uint64_t)fv_load_relaxed_32(&fv_map.seg->backed_chunks) * FV_CHUNK_BYTES > fv_rt.options.store_keep);
+        if (waited) {
+            fv_warm_pause(KEEP_NS);
+            continue;
+        }
+        if (!room)
+            fv_warm_pause(RETRY_NS);
+        uint32_t seen = fv_warm_park();
+        if (room && is_short()) { /* used up meanwhile */
+            fv_warm_unpark();
+            continue;
+        }
+        fv_warm_sleep(seen);
+        fv_warm_pause(QUIET_NS);
     }
 }

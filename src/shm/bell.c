@@ -46,13 +46,22 @@ void fv_warm_ring(void) {
     fv_futex_wake(&w->bell, 1);
 }
 
-void fv_warm_wait(int64_t timeout_ns, bool rung) {
+uint32_t fv_warm_park(void) {
     struct fv_warm_state *w = &fv_map.seg->warm;
     uint32_t              seen = fv_load_acquire_32(&w->bell);
-    if (rung)
-        fv_store_release_32(&w->parked, 1);
-    fv_futex_wait(&w->bell, seen, timeout_ns);
-    fv_store_release_32(&w->parked, 0);
+    fv_fas_32(&w->parked, 1); /* before it looks once more, as with any bell */
+    return seen;
+}
+
+void fv_warm_sleep(uint32_t seen) {
+    fv_futex_wait(&fv_map.seg->warm.bell, seen, -1);
+    fv_warm_unpark();
+}
+
+void fv_warm_unpark(void) { fv_store_release_32(&fv_map.seg->warm.parked, 0); }
+
+void fv_warm_pause(int64_t timeout_ns) {
+    fv_futex_wait(&fv_map.seg->warm.bell, fv_load_acquire_32(&fv_map.seg->warm.bell), timeout_ns);
 }
 
 void fv_bell_wake_idle(struct fv_proc *self) {

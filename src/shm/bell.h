@@ -17,10 +17,14 @@ void fv_bell_ring(struct fv_proc *p);
 void fv_bell_ring_all(void);
 /* Sleeps until the bell differs from seen, or timeout_ns has passed (-1: never).  False at the timeout. */
 bool fv_bell_wait(struct fv_proc *self, uint32_t seen, int64_t timeout_ns);
-/* The helper's bell (shm/layout.h): wakes it if it sleeps; it sleeps until that, or for timeout_ns (-1: no limit).  rung: whether others
- * may wake it. */
+/* The helper's bell (shm/layout.h): wakes it if it is parked. */
 void fv_warm_ring(void);
-void fv_warm_wait(int64_t timeout_ns, bool rung);
+/* The helper: it may be rung from now on; then it looks once more, and sleeps until it is, or goes on. */
+uint32_t fv_warm_park(void);
+void fv_warm_sleep(uint32_t seen);
+void fv_warm_unpark(void);
+/* Sleeps so long, and nobody rings. */
+void fv_warm_pause(int64_t timeout_ns);
 /* After pushing a hint: wakes one idle worker, if there is any. */
 void fv_bell_wake_idle(struct fv_proc *self);
 /* Announces self as idle / takes that back. */

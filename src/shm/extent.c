@@ -12,6 +12,7 @@
 #define NONE       (~0u)
 #define LOOKS      64u   /* supers looked at for warm memory, beyond what the run needs */
 #define MOST_TRIES 1000u /* others took what we had found */
+#define PATIENCE   100   /* looks at a full store of which the helper has a part just now */
 
 static inline uint64_t split_word(uint32_t by) { return (uint64_t)FV_SUPER_SPLIT << 60 | by; }
 #define SPLIT split_word(0)
@@ -190,7 +191,7 @@ static bool take_run(uint32_t from, uint32_t want, uint32_t looks, bool warm, ui
     return false;
 }
 
-uint32_t fv_extent_claim(struct fv_extent_hints *h, uint32_t owner, uint32_t want, uint64_t root) {
+static uint32_t claim_extent(struct fv_extent_hints *h, uint32_t owner, uint32_t want, uint64_t root) {
     uint32_t  n = fv_map.seg->n_chunks, c = NONE, looks = LOOKS + want / FV_SUPER_CHUNKS * 2;
     uint32_t *hint = want < FV_SUPER_CHUNKS ? &h->part : &h->whole;
     if (want > n)
@@ -209,6 +210,24 @@ uint32_t fv_extent_claim(struct fv_extent_hints *h, uint32_t owner, uint32_t wan
     }
     *hint = c;
     look_ahead(c, false);
+    return c;
+}
+
+/* The helper has claimed some, to give memory back: it is free again soon. */
+static bool is_some_on_its_way(void) {
+    uint64_t theirs = fv_claim_word(FV_WARM_OWNER);
+    for (uint32_t s = 0; s < fv_map.seg->n_supers; s++)
+        if (fv_load_acquire_64(&fv_map.supers[s]) == theirs)
+            return true;
+    return false;
+}
+
+uint32_t fv_extent_claim(struct fv_extent_hints *h, uint32_t owner, uint32_t want, uint64_t root) {
+    uint32_t c = claim_extent(h, owner, want, root);
+    for (int i = 0; c == NONE && i < PATIENCE && is_some_on_its_way(); i++) {
+        fv_pause();
+        c = claim_extent(h, owner, want, root);
+    }
     return c;
 }
 
