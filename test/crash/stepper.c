@@ -93,10 +93,11 @@ static bool run_to(struct stepper *s, uint64_t address, long hits) {
             return false;
         if (ptrace(PTRACE_POKETEXT, s->pid, address, (word & ~0xFFl) | 0xCC) < 0)
             return false;
-        if (ptrace(PTRACE_CONT, s->pid, 0, 0) < 0 || waitpid(s->pid, &s->status, 0) < 0 || !WIFSTOPPED(s->status) ||
-            WSTOPSIG(s->status) != SIGTRAP || ip_of(s->pid) != address + 1)
+        if (ptrace(PTRACE_CONT, s->pid, 0, 0) < 0 || waitpid(s->pid, &s->status, 0) < 0 || !WIFSTOPPED(s->status))
             return false;
-        ptrace(PTRACE_POKETEXT, s->pid, address, word);
+        ptrace(PTRACE_POKETEXT, s->pid, address, word); /* also where it went another way: it is to go on, past this place */
+        if (WSTOPSIG(s->status) != SIGTRAP || ip_of(s->pid) != address + 1)
+            return false;
         ptrace(PTRACE_POKEUSER, s->pid, offsetof(struct user, regs.rip), address);
     }
     return true;
