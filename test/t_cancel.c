@@ -88,6 +88,17 @@ FEVER_TASK(int, polls_in_thread, (int, i), (int, asks)) /* the thread that it ma
         fever_cancelled();
     return leave(i, status);
 }
+FEVER_TASK(int, begins_anew, (int, i)) /* its first attempt leaves a child, which runs on */
+{
+    if (enter(i) == 1) {
+        polls_remote(i + 1);
+        rt_until(&page->began[i + 1], 1);
+        raise(SIGKILL);
+    }
+    while (!fever_cancelled() && atomic_load(&page->go[i]) == 0)
+        rt_nap();
+    return leave(i, 0);
+}
 FEVER_TASK(int, stubborn, (int, i)) /* neither asks nor heeds signals, and does not sleep */
 {
     enter(i);
@@ -732,6 +743,21 @@ static void test_inline(void)
     rt_shutdown();
 }
 
+static void test_other_attempt(void)
+{
+    rt_init(.workers = 3, .store_bytes = 16 << 20);
+    fever_ref r = begins_anew_remote(0);
+    int       v;
+    TAP_OK(rt_until(&page->began[0], 2), "a second attempt runs");
+    TAP_IS(atomic_load(&page->ended[1]), 0, "a child of the first does, too");
+    TAP_IS(fever_cancel(r, 0), 1, "it is cancelled");
+    TAP_OK(rt_until(&page->ended[1], 1), "so is the child of the first");
+    TAP_IS(fever_get_for(r, &v, RT_LONG), -FEVER_ECANCELED, "it ends as cancelled");
+    fever_release(r);
+    rt_shutdown();
+    memset((void *)page, 0, sizeof *page);
+}
+
 static void test_in_threads(void)
 {
     rt_init(.workers = 2, .store_bytes = 16 << 20);
@@ -766,6 +792,7 @@ int main(void)
     test_race();
     test_inline();
     memset((void *)page, 0, sizeof *page);
+    test_other_attempt();
     test_in_threads();
     return tap_done();
 }

@@ -253,6 +253,20 @@ static void test_limits(void)
     drop_root();
 
     new_root();
+    TAP_IS(fv_limits_oom_kills_under(root), 0, "no count of processes that the kernel ended");
+    put_file("/proc/vmstat", "oom_kill_x 4\noom_kill 7\nlast 1\n");
+    TAP_IS(fv_limits_oom_kills_under(root), 7, "that of the machine");
+    put_file("/proc/self/cgroup", "0::/a\n");
+    put_file("/proc/self/mountinfo", "30 20 0:26 / /cg rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n");
+    put_file("/cg/a/memory.events", "low 0\nhigh 1\nmax 2\noom 3\noom_kill 5\noom_group_kill 9\n");
+    TAP_IS(fv_limits_oom_kills_under(root), 5, "that of the cgroup, v2");
+    put_file("/proc/self/cgroup", "7:memory:/m\n0::/\n");
+    put_file("/proc/self/mountinfo", "31 20 0:27 / /v1/memory rw - cgroup cgroup rw,memory\n");
+    put_file("/v1/memory/m/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 6\n");
+    TAP_IS(fv_limits_oom_kills_under(root), 6, "v1");
+    drop_root();
+
+    new_root();
     TAP_OK(fv_limits_used_under(root) == 0, "nothing can be read: nothing is used");
     put_file("/proc/meminfo", "MemTotal:     1000 kB\nMemFree:       10 kB\nMemAvailable:   250 kB\n");
     TAP_OK(fv_limits_used_under(root) == 0.75, "the machine's memory in use");

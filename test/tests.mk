@@ -14,7 +14,7 @@ C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime t
 C_TESTS      += test/t_stream test/t_parts
 C_TESTS      += test/t_arena test/t_warm
 C_TESTS      += test/t_cancel
-C_TESTS      += test/t_adoption
+C_TESTS      += test/t_adoption test/t_oomkill
 C_TESTS      += test/t_error test/t_fileio test/t_file
 C_TESTS      += test/t_policy test/t_resources test/t_evict
 # objects as people see them
@@ -50,6 +50,8 @@ test_crash_kill_O2_SOURCES  = $(CRASH_KILL_SOURCES)
 test_crash_kill_O2_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL -DFV_STEPPED
 test_crash_kill_O2_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now
 test_crash_kill_O2_LDADD    = $(LIBURING_LIBS) $(HWLOC_LIBS) $(LIBUNWIND_LIBS) $(LIBDW_LIBS) -lm
+# who counts what the kernel has killed
+test_t_oomkill_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_limits_oom_kills
 # the calls of the library that can be made to fail
 test_crash_t_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fork,--wrap=mmap,--wrap=mprotect,--wrap=madvise,--wrap=ftruncate,--wrap=fallocate \
                            -Wl,--wrap=fchmod,--wrap=shm_open,--wrap=memfd_create,--wrap=eventfd,--wrap=signalfd,--wrap=socket \

@@ -16,7 +16,8 @@
  *                          death, too, as who cancels may die between the two.  What is RUN by who cancels it (`cancelling`) it leaves alone.
  *   DONE, FAIL             nothing.
  *
- * Children are the tasks whose `parent` is this one.  They stand in the slab of the process that runs it.  Those that it submits
+ * Children are the tasks whose `parent` is this one.  They stand in the slab of the process that runs it, those of earlier attempts
+ * in any.  Those that it submits
  * after we looked there are cancelled when it ends.
  */
 #include "core/cancel.h"
@@ -114,7 +115,7 @@ static int cancel_one(struct fv_self *self, uint64_t id, unsigned how, uint32_t 
     return 1;
 }
 
-static void add_children(struct worklist *w, uint64_t parent, uint32_t p) {
+static void add_children_in(struct worklist *w, uint64_t parent, uint32_t p) {
     for (uint32_t i = p << fv_map.shift, end = i + fv_load_acquire_32(&fv_proc(p)->slab_limit); i < end; i++) {
         uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
         unsigned s = fv_truth_state(t);
@@ -122,6 +123,17 @@ static void add_children(struct worklist *w, uint64_t parent, uint32_t p) {
             fv_load_relaxed_64(&fv_cold(i)->parent) == parent)
             push(w, fv_ref_make(i, fv_truth_gen(t)));
     }
+}
+
+/* p: where it runs.  An earlier attempt may have submitted some elsewhere. */
+static void add_children(struct worklist *w, uint64_t parent, uint32_t p) {
+    uint64_t t = fv_load_acquire_64(&fv_task(fv_ref_index(parent))->truth);
+    add_children_in(w, parent, p);
+    if (fv_truth_gen(t) != fv_ref_gen(parent) || fv_truth_attempt(t) == 0)
+        return;
+    FV_EACH_ACTIVE(q)
+        if (q != p)
+            add_children_in(w, parent, q);
 }
 
 static void cancel_all(struct fv_self *self, struct worklist *w, unsigned how) {

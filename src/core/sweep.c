@@ -114,6 +114,9 @@ static void set_cause(struct fever_error *e, uint32_t index, const struct fv_ver
         snprintf(e->text, sizeof e->text, "memory is short (%llu.%llu %% in use, at most %llu.%llu %% may be): it was ended for that %u times",
                  (unsigned long long)why->used / 10, (unsigned long long)why->used % 10, (unsigned long long)why->limit / 10,
                  (unsigned long long)why->limit % 10, SPARED_MOST + 1);
+    else if (code == FEVER_EMEMORY && why->by_kernel)
+        snprintf(e->text, sizeof e->text, "worker %d (pid %d) was killed by the kernel, which had run out of memory (attempt %u)", why->worker,
+                 why->pid, attempt);
     else if (code == FEVER_EMEMORY)
         snprintf(e->text, sizeof e->text, "used %.1f MiB of private memory, its limit is %.1f MiB, and was killed (attempt %u)",
                  (double)why->used / 1048576, (double)why->limit / 1048576, attempt);
@@ -181,7 +184,7 @@ static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, c
     /* Not charged are the bodies around it on the dead's stack, which had started, and what it had claimed and not started: that
      * was in no body then.  (A task that may not be repeated is never run inside another.) */
     bool     started = charged || fv_proc(dead)->current != 0;
-    bool     fail = charged ? why->code != FEVER_ECRASHED || attempt >= retries : !why->innocent && !spared && started && retries == 0;
+    bool     fail = charged ? (why->code != FEVER_ECRASHED && !why->by_kernel) || attempt >= retries : !why->innocent && !spared && started && retries == 0;
     if (spared) {
         unsigned n = count_spared(index, fv_truth_gen(t));
         fail = n > SPARED_MOST;

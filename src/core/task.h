@@ -157,7 +157,7 @@ void fv_own_release(struct fv_self *self, uint32_t base);
 
 /* --- recovery (sweep.c), by the supervisor --------------------------------------------------- */
 struct fv_verdict { /* why a process died */
-    int      code;         /* FEVER_ECRASHED or FEVER_ETASKTIMEOUT */
+    int      code;         /* FEVER_ECRASHED, FEVER_ETASKTIMEOUT, FEVER_ECANCELED or FEVER_EMEMORY */
     int      signal, exit_status, pid, worker;
     uint64_t fault_address;
     char     program[16];  /* the worker had put this program in its place; "": it had not */
@@ -168,6 +168,7 @@ struct fv_verdict { /* why a process died */
     uint32_t n_frames;
     bool     in_order;     /* it has left by itself, between two tasks: what it has submitted goes on */
     bool     pressed;      /* it was ended because memory was short */
+    bool     by_kernel;    /* FEVER_EMEMORY: the kernel's out-of-memory killer has ended it */
     uint64_t used, limit;  /* FEVER_EMEMORY: bytes; pressed: thousandths of what there is */
 };
 void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why);

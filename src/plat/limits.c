@@ -97,6 +97,31 @@ double fv_limits_memory_used(void)
     return fv_limits_used_under("");
 }
 
+uint64_t fv_limits_oom_kills_under(const char *root)
+{
+    struct fv_cgroup group;
+    char text[512], path[1200], line[128];
+    const char *at = NULL;
+    uint64_t n = 0;
+
+    if (fv_cgroup_find(root, "memory", &group) && fv_cgroup_read(&group, group.v2 ? "memory.events" : "memory.oom_control", text, sizeof text) &&
+        (at = strstr(text, "\noom_kill ")) != NULL)
+        return strtoull(at + sizeof "\noom_kill", NULL, 10);
+    snprintf(path, sizeof path, "%s/proc/vmstat", root);
+    FILE *f = fopen(path, "re");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, "oom_kill ", 9) == 0)
+            n = strtoull(line + 9, NULL, 10);
+    if (f != NULL)
+        fclose(f);
+    return n;
+}
+
+uint64_t fv_limits_oom_kills(void)
+{
+    return fv_limits_oom_kills_under("");
+}
+
 uint64_t fv_limits_headroom_under(const char *root)
 {
     struct fv_cgroup group;

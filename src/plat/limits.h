@@ -27,11 +27,15 @@ void fv_limits_read(struct fv_limits *limits_out);
 /* Which part of the memory is in use, 0 to 1: of the machine, or of the memory cgroup that is nearest to its limit. */
 double fv_limits_memory_used(void);
 
+/* How many processes the kernel has ended for want of memory: of our memory cgroup or, where that does not say, of the machine. */
+uint64_t fv_limits_oom_kills(void);
+
 /* cpu_quota alone */
 double fv_limits_cpu_quota(void);
 
-/* the same three readings with another root of the file system, for tests */
+/* the same readings with another root of the file system, for tests */
 double   fv_limits_used_under(const char *root);
+uint64_t fv_limits_oom_kills_under(const char *root);
 double   fv_limits_quota_under(const char *root);
 uint64_t fv_limits_headroom_under(const char *root);
 

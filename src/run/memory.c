@@ -19,6 +19,7 @@
 #include "run/runtime.h"
 
 #define MONITOR_NS  250000000ull
+#define OOM_NS      1000000000ull /* one that the kernel killed is reaped by then */
 #define WORTH_BYTES (8ull << 20) /* an idle worker with less than that to give is left alone */
 
 struct seen {
@@ -30,6 +31,7 @@ static bool                    *keeps; /* by process slot: not all that runs on 
 static uint32_t                 slots;
 static double                   most;
 static uint64_t                 next_ns, looked_ns;
+static uint64_t                 oom_kills; /* by the kernel, at the last look */
 static bool                     spent; /* a task was ended at this look */
 
 /* ------------------------------------------------------------------------------------------------ limits of tasks */
@@ -50,6 +52,18 @@ bool fv_memory_is_over(uint32_t slot, pid_t pid, struct fv_overrun *overrun_out)
     return true;
 }
 
+bool fv_memory_kernel_did_it(uint64_t now_ns) {
+    static uint64_t unexplained, until_ns;
+    uint64_t        n = fv_limits_oom_kills();
+    if (n > oom_kills)
+        unexplained = n - oom_kills, until_ns = now_ns + OOM_NS;
+    oom_kills = n;
+    if (unexplained == 0 || now_ns >= until_ns)
+        return false;
+    unexplained--;
+    return true;
+}
+
 /* ------------------------------------------------------------------------------------------------ the monitor */
 
 void fv_memory_watch(double threshold, uint32_t n_slots) {
@@ -57,6 +71,7 @@ void fv_memory_watch(double threshold, uint32_t n_slots) {
     worker = calloc(n_slots + 1, sizeof *worker);
     keeps = calloc(n_slots + 1, sizeof *keeps);
     slots = n_slots;
+    oom_kills = fv_limits_oom_kills();
     most = seen == NULL || worker == NULL || keeps == NULL ? 0 : threshold;
     next_ns = most > 0 ? fv_now_ns() + MONITOR_NS : 0;
 }

@@ -26,4 +26,7 @@ uint64_t fv_memory_next(void);
 /* Called with the time: the slot of a process to be ended, again until it gives 0. */
 uint32_t fv_memory_look(const pid_t *pid, uint64_t now_ns, struct fv_overrun *overrun_out);
 
+/* A process was killed, and not by us: was it the kernel, for want of memory?  Each of its kills explains one death, for a second. */
+bool fv_memory_kernel_did_it(uint64_t now_ns);
+
 #endif

@@ -245,6 +245,10 @@ static void buried(uint32_t slot, int status, const char *program) {
         /* it ended before it was killed: what ran instead is not to blame */
         why.innocent = fv_truth_gen(t) != fv_ref_gen(c->blamed) || fv_truth_state(t) != FV_RUN || fv_truth_owner(t) != slot;
     }
+    if (c->state != CHILD_KILLED && why.signal == SIGKILL && fv_memory_kernel_did_it(begin)) {
+        why.code = FEVER_EMEMORY;
+        why.by_kernel = true;
+    }
     why.in_order = WIFEXITED(status) && why.exit_status == 0 && p->leaves && p->current == 0;
     bool quick = !why.in_order && begin - c->started_ns < RESPAWN_NS && p->current == 0;
     c->quick_deaths = quick ? c->quick_deaths + 1 : 0;
