@@ -85,7 +85,7 @@ FEVER_API int fever_load_many(const char *const *paths, size_t n, const struct f
  *   Takes    ref; path: relative to the directory of the call; options: FEVER_SAVE(...), or NULL
  *   Gives    done_out: a ref that this thread holds, of type struct fever_saved, ready when the file is whole under its name.  Until
  *            then the name stands for what it stood for before: the bytes go to a file without a name, or beside it with a name of its own
- *            (.fever-...), which then takes its place.  A symbolic link is followed
+ *            (.fever-...), which then takes its place; that one stays only when the last attempt is killed.  A symbolic link is followed
  *   Returns  0; -FEVER_EINVAL (options), -FEVER_ENULL, -ENAMETOOLONG, the errors of getcwd(3); those of fever_submit.  The error
  *            of the task: that of ref; -ENOENT, -EACCES, -ENOSPC, -EFBIG and all others of open(2), write(2), rename(2) and fsync(2);
  *            -EISDIR; -ESPIPE (what has the name is no file); -FEVER_ECORRUPT (verify)

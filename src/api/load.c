@@ -169,7 +169,7 @@ static void run_load(const void *args, void *result) {
             fv_file_adopt(file.fd, true, &file);
             posix_fadvise(file.fd, (off_t)a->offset, (off_t)FV_MIN(bytes, (uint64_t)INT64_MAX - a->offset), POSIX_FADV_SEQUENTIAL);
         }
-        if (size == 0 || (size <= 65536 && fstatfs(file.fd, &fs) == 0 && fs.f_type == SYSFS))
+        if (size == 0 || (st.st_blocks == 0 && fstatfs(file.fd, &fs) == 0 && fs.f_type == SYSFS))
             load_unsized(self, a, &file);
         else
             load_sized(self, a, &file, size);

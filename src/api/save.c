@@ -55,8 +55,9 @@ static int find_place(struct fv_self *self, char *path, struct place *p_out) {
         close(p.folder);
         return rc;
     }
-    /* the same in each attempt, and no other task's on this machine */
-    snprintf(p.own, sizeof p.own, ".fever-%d-%llx", (int)fv_map.seg->driver_pid, (unsigned long long)self->proc->current);
+    /* the same in each attempt, and no other task's, on other machines that share the folder either */
+    snprintf(p.own, sizeof p.own, ".fever-%d-%llx-%llx", (int)fv_map.seg->driver_pid, (unsigned long long)fv_map.seg->started_ns,
+             (unsigned long long)self->proc->current);
     *p_out = p;
     return 0;
 }

@@ -18,6 +18,7 @@
  */
 #include "core/stream.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,6 +261,11 @@ static int hold_remote(struct fv_self *self, uint64_t id) {
 int fv_pin(struct fv_self *self, uint64_t id) {
     int rc = 0;
     uint64_t pin = fv_pin_of_ref(id);
+    if (self->running != 0 && self->n_own == self->room_own) {
+        fv_own_grow(self);
+        if (self->n_own == self->room_own)
+            return -ENOMEM; /* nobody would let go of it at the body's end */
+    }
     pthread_mutex_lock(&held.lock);
     struct entry *e = find(pin);
     if (e != NULL && e->by == self->running) {

@@ -169,7 +169,7 @@ static void run(int what, size_t bytes, int verify, int error) {
         told->error = error;
         told->fail = n;
         int  rc = what == 0 ? load(path, bytes, verify) : save(ref, path, verify, bytes);
-        bool good = rc == 0 || rc == -error || rc == -ENOMEM || rc == -FEVER_ESTOREFULL;
+        bool good = rc == 0 || rc == -error || rc == -ENOMEM || rc == -FEVER_ESTOREFULL || rc == -FEVER_ENOSLOTS;
         if (what != 0) {
             bool is_old = what == 1 ? file_is(path, "old", 3) : access(path, F_OK) != 0, is_new = file_is(path, data, bytes);
             /* the last step, its folder's sync, may fail when the name is there */
