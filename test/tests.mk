@@ -19,7 +19,7 @@ C_TESTS      += test/t_error test/t_fileio test/t_file
 C_TESTS      += test/t_policy test/t_resources test/t_evict
 # objects as people see them
 C_TESTS      += test/t_array test/t_leak
-SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_cli test/model/run-models
+SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_openmp test/t_cli test/model/run-models
 TEST_HELPERS  = test/cli_demo test/json_get
 TEST_SUPPORT  =
 LONG_TESTS    = test/model/run-models
@@ -80,7 +80,7 @@ test_cli_demo_LDFLAGS  = $(AM_LDFLAGS) -no-install
 test_json_get_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 test_json_get_LDADD    = $(JANSSON_LIBS)
 
-EXTRA_DIST += $(SCRIPT_TESTS) $(wildcard $(srcdir)/test/*.h $(srcdir)/test/*/*.h) \
+EXTRA_DIST += test/openmp_demo.c $(SCRIPT_TESTS) $(wildcard $(srcdir)/test/*.h $(srcdir)/test/*/*.h) \
               $(wildcard $(srcdir)/test/model/* $(srcdir)/test/mutants/* $(srcdir)/test/golden/*)
 
 # A test that hangs is ended, and counts as an error, after this many seconds.

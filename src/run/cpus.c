@@ -28,17 +28,20 @@ static struct library {
 static enum { AT_HOME, ELSEWHERE, WIDENED } where;
 static int elsewhere; /* that CPU, or FV_GRANT_ANY */
 
-void fv_cpus_open(void) {
-    for (size_t i = 0; i < FV_COUNT_OF(library); i++)
-        library[i].is_users = getenv(library[i].variable) != NULL;
-}
-
 static void set_threads(struct library *l, int n) {
     void (*set)(int) = NULL;
     void *symbol = dlsym(RTLD_DEFAULT, l->set_name);
     memcpy(&set, &symbol, sizeof set);
     if (set != NULL && n > 0)
         set(n);
+}
+
+void fv_cpus_open(void) {
+    for (size_t i = 0; i < FV_COUNT_OF(library); i++) {
+        library[i].is_users = getenv(library[i].variable) != NULL;
+        if (!library[i].is_users) /* it was loaded in the driver, and counted the CPUs there */
+            set_threads(&library[i], 1);
+    }
 }
 
 static int get_threads(struct library *l) {
