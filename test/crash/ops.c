@@ -404,6 +404,11 @@ static void wait_rs(void) {
     fever_ref both[2] = {r, s};
     fever_wait(both, 2, 2, 1e-9, NULL);
 }
+static void get_rs(void) { /* looks for failures of either */
+    fever_ref both[2] = {s, r};
+    long      v[2];
+    fever_get_many_raw(both, 2, v, sizeof v[0], FEVER_TYPE_OF(v[0]), 1e-9);
+}
 static void announce_s(void) { fv_task_announce_wait(fv_self, index_of(s), fv_ref_gen(s.id)); }
 static void setup_s_running(void) { /* runs in OTHER, until it goes on */
     s = plain_remote(5);
@@ -582,6 +587,10 @@ static void order_victim(void) {
     p->grant_cpu = FV_GRANT_LENT;
     p->grant = r.id;
 }
+static void queue_is_empty(void) { /* the supervisor had taken note of it */
+    act(SUPERVISOR);
+    fv_dispatch_collect(note_waiting, NULL);
+}
 static void serve(void) { fv_host_run(fv_self); }
 static void other_runs_r(void) {
     struct fv_self *self = act(OTHER);
@@ -589,6 +598,14 @@ static void other_runs_r(void) {
     if (fv_task_claim(self, index_of(r)))
         fv_execute(self, index_of(r));
     self->granted = 0;
+}
+static void setup_limited(void) { expect(plain_with(FEVER_WITH(.memory_bytes = 1ull << 40, .max_retries = 9), 1), EXPECT_LONG, 4); }
+static void setup_r_failing(void) {
+    r = failing_remote(2);
+    expect(r, EXPECT_FAIL, FEVER_EAPP);
+}
+static void driver_watches(void) { /* as if it waited for many, of which r is one */
+    fv_task_watch_failure(&roles_self[DRIVER], index_of(r));
 }
 static void setup_r(void) {
     r = plain_remote(2);
@@ -762,6 +779,8 @@ const struct scenario scenarios[] = {
     BODY("wait: runs elsewhere, until timeout", .setup = setup_s_running, .op = wait_s, .before = execute_s, .finish = release_sr),
     BODY("wait: for two", .setup = setup_s_running, .prepare = prepare_plain, .op = wait_rs, .post = release_r, .before = execute_s,
          .finish = release_sr),
+    BODY("get many: until timeout", .setup = setup_s_running, .prepare = prepare_plain, .op = get_rs, .post = release_r, .before = execute_s,
+         .finish = release_sr),
     BODY("announce a wait", .setup = setup_s_running, .op = announce_s, .before = execute_s, .finish = release_sr),
 
     WORKER("step: one task", .flags = OP_BRIEF, .setup = setup_one, .op = step),
@@ -782,6 +801,7 @@ const struct scenario scenarios[] = {
     WORKER("step: time limit and retries", .setup = setup_options, .op = step),
     WORKER("step: options in a block", .setup = setup_options_block, .op = step),
     WORKER("step: options in a block, detached", .setup = setup_detached_options, .op = step),
+    WORKER("step: a memory limit", .setup = setup_limited, .op = step),
     WORKER("repeat: at once", .setup = setup_flaky, .op = step),
     WORKER("repeat: later", .flags = OP_SHORT, .setup = setup_flaky_later, .op = step),
     WORKER("repeat: result in a block", .setup = setup_flaky_large, .op = step),
@@ -795,12 +815,14 @@ const struct scenario scenarios[] = {
 
     WORKER("serve: a grant", .flags = OP_BRIEF, .setup = setup_granted, .prepare = order_victim, .op = serve),
     WORKER("serve: a grant that is over", .setup = setup_granted, .prepare = order_victim, .staged = other_runs_r, .op = serve),
+    WORKER("serve: a grant, an old hint stands", .setup = setup_granted_stale, .prepare = order_victim, .staged = queue_is_empty, .op = serve),
     WORKER("step: a hint to what waits for a grant", .setup = setup_granted_stale, .op = step),
     WORKER("complete: one that waits for a grant depends", .flags = OP_SHORT, .setup = setup_s_for_granted, .prepare = claim_s,
            .staged = supervisor_registers, .op = execute, .finish = release_sr),
 
     WORKER("complete: held", .setup = setup_r, .prepare = claim_r, .op = execute),
     WORKER("complete: somebody sleeps on it", .flags = OP_PARKED | OP_SHORT, .setup = setup_r, .prepare = claim_r, .op = execute),
+    WORKER("complete: fails, and somebody watches for that", .setup = setup_r_failing, .prepare = claim_r, .staged = driver_watches, .op = execute),
     WORKER("complete: let go meanwhile", .setup = setup_r_only, .prepare = claim_r, .op = execute, .before = let_go_of_r),
     WORKER("complete: one depends", .flags = OP_BRIEF, .setup = setup_r, .prepare = claim_r, .staged = one_depends, .op = execute),
     WORKER("complete: three depend", .flags = OP_SHORT, .setup = setup_r, .prepare = claim_r, .staged = three_depend, .op = execute),
