@@ -34,7 +34,10 @@
 
 #define LOW_PART      16u          /* one of so many bytes is for small blocks */
 #define HEADROOM_STEP 32u          /* supers warmed between two looks at the headroom */
-#define QUIET_NS      20000000ll   /* after it was woken: not to be woken by each claim that sees no memory ahead */
+#define SHORT         0.75         /* of what is to be warm: with less it does not sleep */
+#define URGENT        0.25         /* with less it does not wait */
+#define QUIET_NS      20000000ll   /* between two looks after it was woken, meanwhile nobody wakes it again */
+#define LAZY_NS       500000000ll
 #define KEEP_NS       1000000000ll /* what was freed is given back after that, at the soonest */
 #define RETRY_NS      2000000000ll /* without headroom */
 
@@ -137,11 +140,18 @@ static bool warm_up(void) {
     return true;
 }
 
-/* Has a part of it been used up, and is there more to be had? */
-static bool is_short(void) {
+/* Is less warm than a part of what is asked for, and is there more to be had? */
+static bool is_below(double part) {
     struct survey v;
     look(&v);
-    return v.next_high < fv_map.seg->n_supers && v.warm < fv_rt.options.store_warm / 4 * 3;
+    return v.next_high < fv_map.seg->n_supers && (double)v.warm < part * (double)fv_rt.options.store_warm;
+}
+
+/* Some was used up.  It may be free again soon, and our work slows those down that share a core or the memory's bandwidth: it waits while
+ * enough is left. */
+static void wait_for_need(void) {
+    for (int64_t waited = 0; waited < LAZY_NS && !is_below(URGENT); waited += QUIET_NS)
+        fv_warm_pause(QUIET_NS);
 }
 
 static void give_back(uint64_t surplus) {
@@ -185,11 +195,11 @@ void fv_warm_main(void) {
         if (!room)
             fv_warm_pause(RETRY_NS);
         uint32_t seen = fv_warm_park();
-        if (room && is_short()) { /* used up meanwhile */
+        if (room && is_below(SHORT)) { /* used up meanwhile */
             fv_warm_unpark();
             continue;
         }
         fv_warm_sleep(seen);
-        fv_warm_pause(QUIET_NS);
+        wait_for_need();
     }
 }

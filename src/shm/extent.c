@@ -7,7 +7,13 @@
  */
 #include "shm/extent.h"
 
+#include <sys/mman.h>
+
 #include "shm/bell.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 #define NONE       (~0u)
 #define LOOKS      64u   /* supers looked at for warm memory, beyond what the run needs */
@@ -54,8 +60,11 @@ static bool back(uint32_t c, uint32_t end) {
         uint32_t j = c;
         while (j < end && !fv_load_relaxed_8(&fv_map.backed[j]))
             j++;
-        if (fv_segment_alloc(fv_chunk_offset(c), (uint64_t)(j - c) * FV_CHUNK_BYTES) < 0)
+        uint64_t offset = fv_chunk_offset(c), bytes = (uint64_t)(j - c) * FV_CHUNK_BYTES;
+        if (fv_segment_alloc(offset, bytes) < 0)
             return false;
+        if (bytes >= FV_SUPER_BYTES) /* one call is cheaper than a fault for each page; where it fails these come */
+            (void)madvise(fv_at(offset), bytes, MADV_POPULATE_WRITE);
         fv_chunks_set_backed(c, j, true);
         c = j;
     }
