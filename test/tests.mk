@@ -42,6 +42,7 @@ CRASH_KILL_SOURCES += src/core/object.c
 CRASH_KILL_SOURCES += src/core/store.c
 CRASH_KILL_SOURCES += test/crash/ops_stream.c
 CRASH_KILL_SOURCES += test/crash/ops_cancel.c
+CRASH_KILL_SOURCES += test/crash/ops_object.c
 test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)
 test_crash_kill_O0_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL -DFV_STEPPED
 test_crash_kill_O0_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now

@@ -656,16 +656,19 @@ int main(int argc, char **argv) {
         tap_skip("ptrace does not step here");
         return tap_done();
     }
+    static const struct {
+        const struct scenario *all;
+        const unsigned        *n;
+    } lists[] = {{scenarios, &n_scenarios}, {stream_scenarios, &n_stream_scenarios}, {cancel_scenarios, &n_cancel_scenarios},
+                 {object_scenarios, &n_object_scenarios}};
     struct timespec begin, end;
     for (layer = KILL; layer < N_LAYERS; layer++) {
         if (!(layers >> layer & 1))
             continue;
         long points = total_points, failed = total_failed;
         clock_gettime(CLOCK_MONOTONIC, &begin);
-        for (unsigned i = 0; i < n_scenarios + n_stream_scenarios + n_cancel_scenarios; i++) {
-            scenario = i < n_scenarios                        ? &scenarios[i]
-                       : i < n_scenarios + n_stream_scenarios ? &stream_scenarios[i - n_scenarios]
-                                                              : &cancel_scenarios[i - n_scenarios - n_stream_scenarios];
+        for (unsigned list = 0, i = 0; list < sizeof lists / sizeof lists[0]; i + 1 < *lists[list].n ? i++ : (list++, i = 0)) {
+            scenario = &lists[list].all[i];
             if (!all ? !(scenario->flags & IN_SHORT_RUN) : layer == TWICE && !(scenario->flags & OP_BRIEF))
                 continue;
             if (strstr(scenario->name, words) == NULL || (layer != KILL && scenario->flags & OP_IDLE) ||

@@ -67,6 +67,8 @@ extern const struct scenario stream_scenarios[]; /* ops_stream.c */
 extern const unsigned        n_stream_scenarios;
 extern const struct scenario cancel_scenarios[]; /* ops_cancel.c */
 extern const unsigned        n_cancel_scenarios;
+extern const struct scenario object_scenarios[]; /* ops_object.c */
+extern const unsigned        n_object_scenarios;
 extern const struct scenario *scenario; /* the current one */
 /* Takes an item, at once, notes that, and checks that it was the first time; what fever_stream_next gives. */
 int take_item(fever_ref stream);
