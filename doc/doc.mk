@@ -46,6 +46,9 @@ doc_examples_resources_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 EXAMPLES += doc/examples/files
 doc_examples_files_LDADD   = libfever.la
 doc_examples_files_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+EXAMPLES += doc/examples/arrays
+doc_examples_arrays_LDADD   = libfever.la
+doc_examples_arrays_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 
 noinst_PROGRAMS += $(EXAMPLES)
 
