@@ -41,6 +41,10 @@
       "a file of 1 GiB into an object, past the page cache") \
     X(save,        1, "dd-1m dd-16m", \
       "an object of 1 GiB into a file, until it is on the disk") \
+    X(spill,       1, "dd-1m dd-16m", \
+      "objects of 32 MiB into a store that is full: how fast others leave it") \
+    X(restore,     1, "dd-1m dd-16m", \
+      "views of objects of 32 MiB that are on disk") \
     X(init,       16, "ck-ring libgomp libomp tbb pthread-pool fork-mutex fork-pipe", \
       "start with 16 workers, to the first result") \
     X(recover,     1, "fork-wait", \
@@ -70,6 +74,8 @@
     X(get_view,      get_view,  "ns",        false,  "") \
     X(load,          load,      "GB/s",      true,   "") \
     X(save,          save,      "GB/s",      true,   "") \
+    X(spill,         spill,     "GB/s",      true,   "") \
+    X(restore,       restore,   "GB/s",      true,   "") \
     X(init,          init,      "ms",        false,  "") \
     X(recover,       recover,   "ms",        false,  "")
 

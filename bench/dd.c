@@ -1,4 +1,4 @@
-/* dd.c: the peer of load and save: dd past the page cache, and the file that both are measured with. */
+/* dd.c: the peer of load, save, spill and restore: dd past the page cache, and the file that both are measured with. */
 #include "files.h"
 
 #include <errno.h>
@@ -59,7 +59,7 @@ static double run_dd(size_t bytes, int from, char *const argv[]) {
     return (double)bytes / (double)(bench_now_ns() - start);
 }
 
-static void measure_load(const struct bench_config *config, char *block) {
+static void measure_load(const struct bench_config *config, const char *figure, char *block) {
     size_t bytes = bench_big_bytes(config);
     double rates[BENCH_BIG_ROUNDS_MAX];
     int    n = config->sizes->big_rounds, fd = open(bench_file(bytes), O_RDONLY | O_CLOEXEC);
@@ -67,11 +67,11 @@ static void measure_load(const struct bench_config *config, char *block) {
         lseek(fd, 0, SEEK_SET);
         rates[i] = run_dd(bytes, fd, (char *[]){"dd", "of=/dev/null", "iflag=direct", block, "status=none", NULL});
     }
-    bench_figure("load", bench_median(rates, (size_t)n));
+    bench_figure(figure, bench_median(rates, (size_t)n));
 }
 
-/* From a file in memory, through to the disk, as Fever's with sync. */
-static void measure_save(const struct bench_config *config, char *block) {
+/* From a file in memory; sync: through to the disk, as Fever's with sync. */
+static void measure_save(const struct bench_config *config, const char *figure, char *block, bool sync) {
     size_t         bytes = bench_big_bytes(config);
     char           out[PATH_MAX + 8];
     double         rates[BENCH_BIG_ROUNDS_MAX];
@@ -89,17 +89,22 @@ static void measure_save(const struct bench_config *config, char *block) {
     for (int i = 0; i < n; i++) {
         unlink(path);
         lseek(fd, 0, SEEK_SET);
-        rates[i] = run_dd(bytes, fd, (char *[]){"dd", out, "oflag=direct", "conv=fsync", block, "status=none", NULL});
+        rates[i] = run_dd(bytes, fd, (char *[]){"dd", out, "oflag=direct", block, "status=none", sync ? "conv=fsync" : NULL, NULL});
     }
-    bench_figure("save", bench_median(rates, (size_t)n));
+    bench_figure(figure, bench_median(rates, (size_t)n));
 }
 
-static void run_load_1m(const struct bench_config *config) { measure_load(config, "bs=1M"); }
-static void run_load_16m(const struct bench_config *config) { measure_load(config, "bs=16M"); }
-static void run_save_1m(const struct bench_config *config) { measure_save(config, "bs=1M"); }
-static void run_save_16m(const struct bench_config *config) { measure_save(config, "bs=16M"); }
+#define DD(size, block) \
+    static void run_load_##size(const struct bench_config *config) { measure_load(config, "load", block); } \
+    static void run_save_##size(const struct bench_config *config) { measure_save(config, "save", block, true); } \
+    static void run_restore_##size(const struct bench_config *config) { measure_load(config, "restore", block); } \
+    static void run_spill_##size(const struct bench_config *config) { measure_save(config, "spill", block, false); }
+DD(1m, "bs=1M")
+DD(16m, "bs=16M")
 
 const struct bench_case bench_cases_dd[] = {
     {"load", "dd-1m", run_load_1m}, {"load", "dd-16m", run_load_16m}, {"save", "dd-1m", run_save_1m}, {"save", "dd-16m", run_save_16m},
+    {"spill", "dd-1m", run_spill_1m}, {"spill", "dd-16m", run_spill_16m}, {"restore", "dd-1m", run_restore_1m},
+    {"restore", "dd-16m", run_restore_16m},
     {NULL, NULL, NULL},
 };

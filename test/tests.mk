@@ -28,6 +28,11 @@ TSAN_TESTS    = test/t_base test/t_tsan
 # What tasks print, what they do that they should not, and how they wait.
 C_TESTS += test/t_output test/t_hostile test/t_blocked
 
+# More data than the store has room for.
+C_TESTS    += test/t_spill test/t_spill_weather test/crash/t_spill_nth
+LONG_TESTS += test/t_spill test/t_spill_weather
+test_crash_t_spill_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run,--wrap=statvfs,--wrap=sendmsg
+
 # Crash harness: the whole library once more, so that both what gcc makes with and without optimisation is stepped through.
 C_TESTS    += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death test/crash/t_nth
 LONG_TESTS += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death test/mutants/run

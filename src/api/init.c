@@ -411,6 +411,8 @@ static int init_locked(const struct fever_options *user) {
         s->warm.ahead_high = (uint32_t)(o->store_warm / 4 * 3 / FV_CHUNK_BYTES);
         s->warm.ahead_low = (uint32_t)(o->store_warm / 64 * 3 / FV_CHUNK_BYTES);
     }
+    bool spills = !o->inline_tasks && strcmp(o->spill_dirs, "none") != 0;
+    s->spill_mark = spills ? (uint32_t)FV_MAX(s->n_chunks * (uint64_t)o->spill_at / 100, 1u) : 0;
     s->need_fence = o->inline_tasks || !fv_membarrier_register();
     struct fv_resource_amount amounts[FV_RESOURCES_MAX];
     s->dispatch.cpu_units = (uint64_t)o->workers * FV_UNITS;

@@ -13,6 +13,8 @@ const char *cli_who(const struct fv_obs *o, uint32_t p, char *buf, size_t bytes)
     struct fv_proc proc;
     if (p == FV_SUPERVISOR)
         snprintf(buf, bytes, "supervisor");
+    else if (fv_obs_proc(o, p, &proc) && proc.role == FV_ROLE_KEEPER)
+        snprintf(buf, bytes, "keeper");
     else if (fv_obs_proc(o, p, &proc))
         snprintf(buf, bytes, "%s %u", fv_role_text(proc.role), proc.number);
     else
@@ -40,8 +42,9 @@ static const char *state_of(const struct fv_proc *p) {
     if (life == 'T' || life == 't')
         return "stopped";
     switch (p->wait_reason) {
-    case FV_WAIT_NOT:   return p->role == FV_ROLE_SUPERVISOR ? "supervising" : driver ? "program" : p->current != 0 ? "running" : "looking";
-    case FV_WAIT_IDLE:  return "idle";
+    case FV_WAIT_NOT:   return p->role == FV_ROLE_SUPERVISOR ? "supervising" : p->role == FV_ROLE_KEEPER ? "keeping" : driver ? "program" : p->current != 0 ? "running" : "looking";
+    case FV_WAIT_IDLE:
+    case FV_WAIT_KEEPER: return "idle";
     case FV_WAIT_SPARE: return "standby";
     case FV_WAIT_START: return "starting";
     default:            return "blocked";
@@ -62,6 +65,8 @@ static void describe(const struct fv_obs *o, const struct fv_proc *p, const char
         snprintf(buf, bytes, "this thread has ended");
     else if (p->wait_reason == FV_WAIT_NOT && p->role == FV_ROLE_SUPERVISOR)
         snprintf(buf, bytes, "%swatches the others", stopped);
+    else if (p->wait_reason == FV_WAIT_NOT && p->role == FV_ROLE_KEEPER)
+        snprintf(buf, bytes, "%swrites objects to disk, or reads them back", stopped);
     else if (p->wait_reason == FV_WAIT_NOT && p->role == FV_ROLE_DRIVER)
         snprintf(buf, bytes, "%sruns the program", stopped);
     else if (p->wait_reason == FV_WAIT_NOT)
@@ -93,7 +98,7 @@ json_t *cli_process_row(const struct fv_obs *o, uint32_t slot, const struct fv_p
     json_t *row = json_pack("{s:s, s:s, s:o, s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o}",
         "who", cli_who(o, slot, who, sizeof who),
         "role", fv_role_text(p->role),
-        "number", p->role == FV_ROLE_SUPERVISOR ? json_null() : json_integer(p->number),
+        "number", p->role == FV_ROLE_SUPERVISOR || p->role == FV_ROLE_KEEPER ? json_null() : json_integer(p->number),
         "pid", (int)p->pid,
         "cpu", p->cpu < 0 ? json_null() : json_integer(p->cpu),
         "state", state,

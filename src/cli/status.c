@@ -60,6 +60,18 @@ static json_t *by_state(const uint64_t count[FV_N_STATES]) {
     return o;
 }
 
+/* What stands on disk; null while nobody has wanted a keeper. */
+static json_t *spill_of(const struct fv_obs *o) {
+    const struct fv_keeper_state *k = &o->head->keeper;
+    struct fv_proc                p;
+    if (k->slot == 0)
+        return json_null();
+    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "keeper_pid", fv_obs_proc(o, k->slot, &p) ? (int)p.pid : 0,
+        "keeper_restarts", (json_int_t)k->restarts, "on_disk", (json_int_t)k->copy_bytes, "only_on_disk", (json_int_t)k->away_bytes,
+        "files", (json_int_t)k->n_files, "written", (json_int_t)k->spilled_bytes, "written_objects", (json_int_t)k->spilled_objects,
+        "read_back", (json_int_t)k->restored_bytes, "read_back_objects", (json_int_t)k->restored_objects, "lost_objects", (json_int_t)k->lost_objects);
+}
+
 static json_t *make_status(const struct cli *cli, const struct cli_runtime *r) {
     const struct fv_segment *s = r->obs.head;
     struct counts            c;
@@ -100,6 +112,7 @@ static json_t *make_status(const struct cli *cli, const struct cli_runtime *r) {
     json_object_set_new(j, "store", json_pack("{s:I, s:I, s:I, s:I}", "used", (json_int_t)store.used, "backed",
                                               (json_int_t)s->backed_chunks * FV_CHUNK_BYTES, "total", (json_int_t)store.total, "largest_free",
                                               (json_int_t)store.largest_free));
+    json_object_set_new(j, "spill", spill_of(&r->obs));
     json_object_set_new(j, "deaths", json_integer((json_int_t)s->deaths));
     json_object_set_new(j, "last_sweep_s", s->deaths == 0 ? json_null() : json_real((double)s->sweep_ns_last * 1e-9));
     return j;
@@ -126,6 +139,18 @@ static void print_counts(const char *title, const json_t *counts) {
     printf("%s", separator[0] == '\0' ? "none" : "");
 }
 
+static void print_spill(const json_t *spill) {
+    char a[32], b[32], c[32], d[32];
+    if (json_is_null(spill))
+        return;
+    printf("  on disk    %s of objects in %lld files, %s of them nowhere else; written %s, read back %s", cli_bytes((uint64_t)number(spill, "on_disk"), a, sizeof a),
+           (long long)number(spill, "files"), cli_bytes((uint64_t)number(spill, "only_on_disk"), b, sizeof b),
+           cli_bytes((uint64_t)number(spill, "written"), c, sizeof c), cli_bytes((uint64_t)number(spill, "read_back"), d, sizeof d));
+    if (number(spill, "lost_objects") != 0)
+        printf("; %lld objects are lost", (long long)number(spill, "lost_objects"));
+    printf("\n");
+}
+
 static void print_status(const json_t *j) {
     static const struct cli_column columns[] = {
         {"who", "PROCESS", CLI_TEXT},         {"pid", "PID", CLI_COUNT},         {"cpu", "CPU", CLI_COUNT},
@@ -149,6 +174,7 @@ static void print_status(const json_t *j) {
     uint64_t free_bytes = (uint64_t)(number(store, "total") - number(store, "used")), largest = (uint64_t)number(store, "largest_free");
     printf("             largest piece that is free: %s, %.0f %% of what is free\n", cli_bytes(largest, a, sizeof a),
            free_bytes == 0 ? 0.0 : 100.0 * (double)largest / (double)free_bytes);
+    print_spill(json_object_get(j, "spill"));
     printf("  deaths     %lld", (long long)number(j, "deaths"));
     if (number(j, "deaths") != 0)
         printf(", the last recovered from in %s", cli_seconds(json_real_value(json_object_get(j, "last_sweep_s")), a, sizeof a));

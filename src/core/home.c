@@ -5,6 +5,7 @@
  */
 #include "core/failure.h"
 #include "core/group.h"
+#include "core/store.h"
 #include "core/task.h"
 
 #define EAGER_SLAB 4096u /* grow without waiting up to here */
@@ -69,6 +70,8 @@ void fv_home_reap(struct fv_self *self) {
 
 uint64_t fv_home_alloc(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes) {
     uint64_t offset = fv_arena_alloc(&self->heap, index, gen, bytes);
+    if (FV_UNLIKELY(bytes > FV_SMALL_MOST))
+        fv_store_watch(self);
     if (FV_LIKELY(offset != 0) || self->n_refs == 0)
         return offset;
     fv_home_reap(self);

@@ -17,7 +17,8 @@ static inline uint64_t  bytes_of(uint32_t index) { return fv_task(index)->result
 
 void fv_store_ask(struct fv_self *self) {
     struct fv_keeper_state *k = &fv_map.seg->keeper;
-    /* What is wanted before `wanted`, by an exchange; the keeper takes it off before it looks.  Losing it: the keeper sleeps on. */
+    /* ORDER keep (seq_cst): what is wanted before `wanted`, by an exchange.  Pairs with keep (seq_cst) in the keeper's work(), which takes
+     * it off before it looks.  Losing it: the keeper sleeps on. */
     fv_fas_32(&k->wanted, 1);
     uint32_t slot = fv_load_acquire_32(&k->slot);
     if (slot != 0)

@@ -30,6 +30,13 @@ void fv_store_prefetch(struct fv_self *self, uint64_t id);
 /* Tells the keeper that there is work: after want or room_wanted. */
 void fv_store_ask(struct fv_self *self);
 
+/* After an allocation of more than FV_SMALL_MOST bytes: is the store so full that the keeper should write ahead of need? */
+static inline void fv_store_watch(struct fv_self *self) {
+    const struct fv_segment *s = fv_map.seg;
+    if (FV_UNLIKELY(s->spill_mark != 0 && fv_load_relaxed_32(&s->extent_chunks) > s->spill_mark && !fv_load_relaxed_32(&s->keeper.wanted)))
+        fv_store_ask(self);
+}
+
 /* --- keeper ---------------------------------------------------------------------------------- */
 /* Takes a counted hold on a complete slot, handed to it by nobody; false: it is gone, or not complete.  Let go by fv_unhold(), which
  * frees it if that was the last one. */

@@ -28,7 +28,8 @@ static inline int try_here(struct fv_self *self, uint32_t index, uint32_t gen, b
 
 /* What the keeper says of what it has been asked for and cannot bring; 0: nothing. */
 static int refusal(const struct fv_proc *p, uint32_t index, uint64_t ref) {
-    /* want[0] (or room_wanted) is gone before the answer is read: the keeper answers before it takes it away. */
+    /* ORDER room-answer (acquire): want[0] (or room_wanted) is gone before the answer is read.  Pairs with room-answer (release) in
+     * answer_room() and forget_want() of the keeper.  Losing it: an old answer is read, and there is one more round. */
     if (fv_load_acquire_64(&p->want[0]) == ref || fv_residence(fv_load_relaxed_64(&fv_task(index)->result[0])) != FV_AWAY)
         return 0;
     return (int32_t)fv_load_relaxed_32((const uint32_t *)&p->room_answer);

@@ -286,7 +286,9 @@ void fv_spill_settle(struct fv_spill_span *spans, uint32_t n) {
 }
 
 struct fv_io fv_spill_io(uint64_t copy, bool write, void *at, uint64_t bytes) {
-    return (struct fv_io){.file = &file[file_of(copy) % FV_SPILL_FILES].io, .write = write, .at = at, .bytes = round_up(bytes), .offset = offset_of(copy)};
+    static struct fv_file none = {.fd = -1, .direct = -1, .align = FV_SPILL_UNIT, .memory_align = FV_SPILL_UNIT};
+    struct spill_file    *s = &file[file_of(copy) % FV_SPILL_FILES];
+    return (struct fv_io){.file = s->is_open ? &s->io : &none, .write = write, .at = at, .bytes = round_up(bytes), .offset = offset_of(copy)};
 }
 
 void fv_spill_failed(uint64_t copy, int error) {

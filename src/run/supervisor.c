@@ -29,6 +29,7 @@
 #include "run/control.h"
 #include "run/dispatcher.h"
 #include "run/event.h"
+#include "run/keeper.h"
 #include "run/memory.h"
 #include "run/output.h"
 #include "run/runtime.h"
@@ -284,6 +285,8 @@ static void reap_all(void) {
         if (pid == helper)
             helper_died();
         fv_output_reaped(pid);
+        if (fv_keeper_reaped(pid, status))
+            arm_tick();
         for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
             if (child[s].pid == pid) {
                 buried(s, status, program);
@@ -331,6 +334,7 @@ __attribute__((noreturn)) static void end(bool farewell) {
         reap_all();
         for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
             any |= child[s].pid != 0;
+        any |= fv_keeper_pid() != 0;
         if (!any || fv_now_ns() >= until)
             break;
         struct pollfd p = {.fd = signal_fd, .events = POLLIN};
@@ -345,6 +349,8 @@ __attribute__((noreturn)) static void end(bool farewell) {
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
         if (child[s].pid != 0)
             waitpid(child[s].pid, NULL, 0);
+    if (fv_keeper_pid() != 0)
+        kill(fv_keeper_pid(), SIGKILL);
     if (helper > 0) { /* at idle priority it would take long to die on a busy machine */
         struct sched_param none = {0};
         kill(helper, SIGKILL);
@@ -448,6 +454,7 @@ static void arm_tick(void) {
     uint64_t delayed = release_delayed(), turn = fv_dispatch_turn();
     bool slow = fv_sweep_adopted(&sup) || fv_sweep_recounts(&sup) || fv_load_acquire_32(&fv_map.seg->resweep);
     slow |= fv_output_tick();
+    slow |= fv_keeper_tick();
     bool     dying = false;
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
         slow |= child[s].state == CHILD_WAITS_FOR_RESPAWN;
@@ -709,6 +716,7 @@ void fv_supervisor_main(void) {
     if (listen_fd >= 0)
         fv_loop_add(loop, listen_fd, POLLIN, on_control, NULL);
     fv_output_init(loop);
+    fv_keeper_init(loop, &sup);
     uint32_t n = 0;
     for (uint32_t s = 1; s <= fv_rt.n_workers; s++)
         n += spawn(s, FV_ROLE_WORKER, 0);

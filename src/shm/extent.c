@@ -218,6 +218,7 @@ static uint32_t claim_extent(struct fv_extent_hints *h, uint32_t owner, uint32_t
         return NONE;
     }
     *hint = c;
+    fv_faa_32(&fv_map.seg->extent_chunks, want);
     look_ahead(c, false);
     return c;
 }
@@ -269,15 +270,18 @@ bool fv_chunk_claim(struct fv_extent_hints *h, uint32_t owner, uint32_t *chunk_o
 }
 
 void fv_extent_free(uint32_t first, uint32_t n_chunks, uint64_t root) {
-    uint32_t end = FV_MIN(first + n_chunks, fv_map.seg->n_chunks);
+    uint32_t end = FV_MIN(first + n_chunks, fv_map.seg->n_chunks), n = 0;
     for (uint32_t s = first / FV_SUPER_CHUNKS; s * FV_SUPER_CHUNKS < end; s++) {
         uint64_t *word = &fv_map.supers[s];
-        if (fv_load_relaxed_64(word) == root && fv_cas_64(word, root, 0))
+        if (fv_load_relaxed_64(word) == root && fv_cas_64(word, root, 0)) {
+            n += fv_super_end(s) - s * FV_SUPER_CHUNKS;
             continue;
+        }
         for (uint32_t c = FV_MAX(first, s * FV_SUPER_CHUNKS), to = FV_MIN(end, fv_super_end(s)); c < to; c++)
             if (fv_load_relaxed_64(&fv_map.chunks[c]) == root)
-                fv_cas_64(&fv_map.chunks[c], root, 0);
+                n += fv_cas_64(&fv_map.chunks[c], root, 0);
     }
+    fv_faa_32(&fv_map.seg->extent_chunks, -n);
     if (n_chunks >= FV_SUPER_CHUNKS && fv_load_relaxed_32(&fv_map.seg->warm.too_much) && fv_load_relaxed_32(&fv_map.seg->warm.parked))
         fv_warm_ring();
 }

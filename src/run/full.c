@@ -1,0 +1,86 @@
+/* run/full.c: says what fills the store: the largest holders, and who holds them.
+ *
+ * Run by the keeper, when it refuses room.  Reads only.
+ */
+#include "run/full.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "core/store.h"
+#include "run/room.h"
+#include "shm/arena.h"
+
+#define SHOWN  5
+#define EACH_NS 1000000000ull
+
+static void describe_process(uint32_t p, char *buf, size_t bytes) {
+    const struct fv_proc *proc = fv_proc(p);
+    bool                  driver = proc->role == FV_ROLE_DRIVER;
+    snprintf(buf, bytes, driver ? "the program" : proc->role == FV_ROLE_SUPERVISOR ? "a dead process" : "worker %u", proc->number);
+}
+
+/* One that holds it; "" when nobody seems to. */
+static void describe_holder(uint32_t index, uint32_t gen, char *buf, size_t bytes) {
+    uint64_t t = fv_load_acquire_64(&fv_task(index)->truth), ref = fv_ref_make(index, gen), pin = (FV_TAG_PIN << 60) | (ref & ~(0xFull << 60));
+    uint32_t holder = FV_NO_PROC;
+    bool     pinned = false;
+    buf[0] = '\0';
+    FV_EACH_ACTIVE(p) {
+        if (!fv_load_acquire_32(&fv_proc(p)->holds_open) || fv_proc(p)->role == FV_ROLE_KEEPER)
+            continue;
+        for (uint32_t i = 0; i < FV_HOLDS_MAX; i++) {
+            uint64_t id = fv_load_relaxed_64(&fv_holds_of(p)[i]);
+            if (id == pin || (id == ref && holder == FV_NO_PROC))
+                holder = p, pinned |= id == pin;
+        }
+    }
+    if (fv_truth_gen(t) != gen)
+        return;
+    if (fv_truth_state(t) == FV_RUN || fv_truth_state(t) == FV_OPEN)
+        holder = FV_MIN(fv_truth_owner(t), fv_map.seg->n_procs - 1);
+    else if (holder == FV_NO_PROC && t & FV_HELD)
+        holder = fv_home_of(index);
+    if (holder == FV_NO_PROC)
+        return;
+    char who[40];
+    describe_process(holder, who, sizeof who);
+    snprintf(buf, bytes, ", %s by %s", pinned ? "being read" : fv_truth_state(t) == FV_DONE ? "held" : "being written", who);
+}
+
+void fv_full_say(uint64_t bytes) {
+    static uint64_t           last_ns;
+    const struct fv_room_run *run, *top[SHOWN] = {NULL};
+    uint64_t                  now = fv_now_ns();
+    uint32_t                  n = fv_room_runs(&run), n_top = 0;
+    if (last_ns != 0 && now - last_ns < EACH_NS)
+        return;
+    last_ns = now;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t k = n_top;
+        if (run[i].index == FV_NO_ROOT)
+            continue;
+        for (; k > 0 && top[k - 1]->chunks < run[i].chunks; k--)
+            if (k < SHOWN)
+                top[k] = top[k - 1];
+        if (k < SHOWN) {
+            top[k] = &run[i];
+            n_top = FV_MIN(n_top + 1, (uint32_t)SHOWN);
+        }
+    }
+    char   line[800] = "";
+    size_t at = 0;
+    for (uint32_t k = 0; k < n_top && at < sizeof line - 160; k++) {
+        const struct fv_task *task = fv_task(top[k]->index);
+        char                  holder[80];
+        describe_holder(top[k]->index, top[k]->gen, holder, sizeof holder);
+        at += (size_t)snprintf(line + at, sizeof line - at, "%s%.1f MiB (%.48s %016llx%s)", k == 0 ? "; the largest: " : ", ",
+                               (double)top[k]->chunks * FV_CHUNK_BYTES / (1 << 20),
+                               task->kind == FV_KIND_TASK && task->def < FV_MAX_DEFS ? fv_map.seg->defs[task->def].name : "object",
+                               (unsigned long long)fv_ref_make(top[k]->index, top[k]->gen), holder);
+    }
+    fv_logf("the object store is full: no room for %.1f MiB among %.1f, and nothing can go%s", (double)bytes / (1 << 20),
+            (double)fv_arena_capacity() / (1 << 20), line);
+}

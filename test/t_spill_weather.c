@@ -1,0 +1,245 @@
+/* t_spill_weather.c: the disk is missing, read-only, full, or has changed its mind; nothing can go; the keeper dies.
+ *
+ * Run by:          make check.
+ */
+#include "spill.h"
+
+static void       *room;
+static atomic_int *page;
+
+#define N      12
+#define BYTES  ((size_t)700000) /* 12 of them are 8 MiB */
+
+/* Puts objects until one is refused: how many there are. */
+static int fill_up(fever_ref *ref, int most, size_t bytes, int *rc_out)
+{
+    int n = 0;
+
+    for (*rc_out = 0; n < most && (*rc_out = spill_put(bytes, (uint64_t)n, &ref[n])) == 0;)
+        n++;
+    return n;
+}
+
+static int read_all(const fever_ref *ref, int n, size_t bytes)
+{
+    int wrong = 0;
+
+    for (int i = 0; i < n; i++)
+        wrong += spill_read(ref[i], room, bytes, (uint64_t)i) != 0;
+    return wrong;
+}
+
+/* Directories in which nothing can be written: the store is full then, and says so at once. */
+static void bad_directories(void)
+{
+    static const char *const dirs[] = {"none", "/nonexistent/fever", "/proc", "/dev/null", "/nonexistent:/proc"};
+
+    for (unsigned k = 0; k < sizeof dirs / sizeof dirs[0]; k++) {
+        fever_ref ref[N];
+        int       rc, n;
+
+        rt_init(.workers = 1, .store_bytes = 4 * MIB, .spill_dirs = dirs[k]);
+        double begin = rt_now();
+        n = fill_up(ref, N, BYTES, &rc);
+        TAP_IS(rc, -FEVER_ESTOREFULL, "nowhere to go (%s): the store is full", dirs[k]);
+        TAP_OK(rt_now() - begin < RT_LONG, "that is said at once");
+        TAP_OK(n >= 4 && n < 7, "with %d objects in it", n);
+        TAP_IS(read_all(ref, n, BYTES), 0, "all of them are there");
+        fever_release(ref[0]);
+        TAP_IS(spill_put(BYTES, 0, &ref[0]), 0, "when one has gone there is room for another");
+        TAP_IS(read_all(ref, n, BYTES), 0, "all of them are there");
+        TAP_IS(rt_validate(), 0, "the books are right");
+        rt_shutdown();
+    }
+}
+
+/* One directory is bad, the other is not; and a file system that has no O_DIRECT. */
+static void other_directories(void)
+{
+    char      dirs[200];
+    fever_ref ref[N];
+    int       rc;
+
+    snprintf(dirs, sizeof dirs, "/nonexistent:/var/tmp");
+    for (int k = 0; k < 2; k++) {
+        rt_init(.workers = 1, .store_bytes = 4 * MIB, .spill_dirs = dirs);
+        TAP_IS(fill_up(ref, N, BYTES, &rc), N, "all objects find room (%s)", dirs);
+        TAP_IS(read_all(ref, N, BYTES), 0, "and are read back");
+        TAP_OK(spill_books()->spilled_objects > 0, "by way of the disk");
+        rt_shutdown();
+        snprintf(dirs, sizeof dirs, "/dev/shm");
+    }
+}
+
+/* The disk is full. */
+static void full_disk(void)
+{
+    fever_ref ref[40];
+    int       rc, n;
+
+    rt_init(.workers = 1, .store_bytes = 4 * MIB, .spill_limit = 6 * MIB);
+    n = fill_up(ref, 40, BYTES, &rc);
+    TAP_IS(rc, -FEVER_ESTOREFULL, "the store and 6 MiB of disk are full");
+    TAP_OK(n >= 9 && n <= 15, "with %d objects", n);
+    int refused = 0, wrong = 0;
+    for (int i = 0; i < n; i++) { /* what is on disk finds no room: what is in its place can go nowhere */
+        rc = spill_read(ref[i], room, BYTES, (uint64_t)i);
+        refused += rc == -FEVER_ESTOREFULL;
+        wrong += rc != 0 && rc != -FEVER_ESTOREFULL;
+    }
+    TAP_IS(wrong, 0, "each of them can be read, or is refused (%d)", refused);
+    for (int i = 0; i < n; i += 2)
+        fever_release(ref[i]);
+    for (int i = 1; i < n; i += 2)
+        wrong += spill_read(ref[i], room, BYTES, (uint64_t)i) != 0;
+    TAP_IS(wrong, 0, "when some have gone the others can be read");
+    TAP_IS(spill_put(BYTES, 77, &ref[0]), 0, "and there is room again");
+    TAP_IS(spill_read(ref[0], room, BYTES, 77), 0, "and it is right");
+    TAP_IS(rt_validate(), 0, "the books are right");
+    rt_shutdown();
+}
+
+/* Somebody damages the files: an exact error, and never wrong bytes. */
+static void damaged_files(bool cut)
+{
+    fever_ref ref[N];
+    int       fd[8], n_fd, rc, lost = 0, good = 0, other = 0;
+
+    rt_init(.workers = 1, .store_bytes = 4 * MIB);
+    TAP_IS(fill_up(ref, N, BYTES, &rc), N, "8 MiB are put into a store of 4");
+    uint64_t away = 0;
+    for (double end = rt_now() + RT_LONG; (away = spill_books()->away_bytes) == 0 && rt_now() < end;)
+        rt_nap();
+    n_fd = spill_files(fd, 8);
+    TAP_OK(away > 0 && n_fd == 1, "%llu bytes of them are on disk only, in %d file", (unsigned long long)away, n_fd);
+    for (int i = 0; i < n_fd; i++) {
+        off_t size = lseek(fd[i], 0, SEEK_END);
+
+        if (cut)
+            rc = ftruncate(fd[i], 0);
+        else
+            for (off_t at = 0; at < size; at += 65536) {
+                char c;
+
+                rc = pread(fd[i], &c, 1, at + 77) == 1;
+                c ^= 4;
+                rc = pwrite(fd[i], &c, 1, at + 77) == 1 ? 0 : -1;
+            }
+        fsync(fd[i]);
+        close(fd[i]);
+    }
+    TAP_IS(rc, 0, "the file is %s", cut ? "cut short" : "damaged, a bit here and there");
+    for (int i = 0; i < N; i++) {
+        rc = spill_read(ref[i], room, BYTES, (uint64_t)i);
+        lost += rc == -FEVER_ELOST;
+        good += rc == 0;
+        other += rc != 0 && rc != -FEVER_ELOST;
+    }
+    TAP_OK(lost >= 4 && good >= 2 && other == 0, "%d objects are lost, %d are right, none is wrong", lost, good);
+    TAP_IS(spill_books()->lost_objects, lost, "so many are counted as lost");
+    for (int i = 0; i < N; i++)
+        fever_release(ref[i]);
+    TAP_IS(spill_put(BYTES, 5, &ref[0]), 0, "it goes on");
+    TAP_IS(spill_read(ref[0], room, BYTES, 5), 0, "and is right");
+    fever_release(ref[0]);
+    TAP_IS(rt_validate(), 0, "the books are right");
+    rt_balanced(0);
+    rt_shutdown();
+}
+
+FEVER_TASK(int, reads_for_ever, (fever_ref, r), (uint64_t, bytes), (uint64_t, seed))
+{
+    const void *v;
+    size_t      n;
+    int         rc = fever_view_raw(r, &v, &n, 60), wrong = 0;
+
+    atomic_store(&page[0], 1);
+    while (rc == 0 && !atomic_load(&page[1])) {
+        wrong += spill_wrong(v, n, seed) != 0;
+        rt_nap();
+    }
+    return rc != 0 ? rc : n != bytes ? -1 : wrong;
+}
+
+/* One that is being read stays where it is; if that is all, the store is full. */
+static void reader_that_stays(void)
+{
+    fever_ref ref[N], large;
+    int       rc, v = -1;
+
+    atomic_store(&page[0], 0);
+    atomic_store(&page[1], 0);
+    rt_init(.workers = 1, .store_bytes = 4 * MIB);
+    TAP_IS(spill_put(3 * MIB, 50, &large), 0, "an object of 3 MiB in a store of 4");
+    fever_ref reader = reads_for_ever_remote(large, 3 * MIB, 50);
+    TAP_OK(rt_until(&page[0], 1), "a task reads it");
+    TAP_IS(fill_up(ref, N, 400000, &rc), N, "others come and go beside it");
+    TAP_IS(read_all(ref, N, 400000), 0, "and are right");
+    double begin = rt_now();
+    TAP_IS(spill_put(2 * MIB, 51, &ref[0]), -FEVER_ESTOREFULL, "one for which it would have to go is refused");
+    TAP_OK(rt_now() - begin < 2 * RT_LONG, "in bounded time");
+    atomic_store(&page[1], 1);
+    TAP_IS(fever_take(reader, &v), 0, "the reader ends");
+    TAP_IS(v, 0, "what it saw never changed");
+    TAP_IS(spill_put(2 * MIB, 51, &ref[0]), 0, "now there is room");
+    TAP_IS(spill_read(large, room, 3 * MIB, 50), 0, "and the large one is read back");
+    TAP_IS(rt_validate(), 0, "the books are right");
+    rt_shutdown();
+}
+
+/* The keeper is killed now and then, whatever it is doing. */
+static void keeper_dies(void)
+{
+    fever_ref ref[N];
+    int       rc, wrong = 0, kills = 0, rounds = 0;
+    uint64_t  seed = (uint64_t)getpid() * 77 + 1;
+    double    end = rt_now() + (getenv("FEVER_TEST_LONG") != NULL ? 60 : 3);
+
+    rt_init(.workers = 1, .store_bytes = 4 * MIB);
+    wrong = N - fill_up(ref, N, BYTES, &rc);
+    for (; rt_now() < end && wrong == 0; rounds++) {
+        unsigned i = (unsigned)(spill_random(&seed) % N);
+
+        if (spill_random(&seed) % 3 == 0) {
+            pid_t keeper = spill_keeper();
+
+            struct timespec t = {0, (long)(spill_random(&seed) % 2000000)};
+            nanosleep(&t, NULL);
+            if (keeper > 0 && kill(keeper, SIGKILL) == 0)
+                kills++;
+        }
+        if (spill_random(&seed) % 4 == 0) {
+            fever_release(ref[i]);
+            wrong += spill_put(BYTES, i, &ref[i]) != 0;
+        }
+        wrong += spill_read(ref[i], room, BYTES, i) != 0;
+    }
+    TAP_OK(wrong == 0 && kills > 3, "the keeper is killed %d times in %d rounds, every byte is right", kills, rounds);
+    wrong = read_all(ref, N, BYTES);
+    TAP_IS(wrong, 0, "in the end, too");
+    TAP_IS(rt_validate(), 0, "the books are right");
+    for (int i = 0; i < N; i++)
+        fever_release(ref[i]);
+    rt_balanced(0);
+    TAP_IS(rt_validate(), 0, "nothing is left in the store");
+    for (double until = rt_now() + RT_LONG; spill_books()->copy_bytes != 0 && rt_now() < until;)
+        rt_nap();
+    TAP_IS(spill_books()->copy_bytes, 0, "nor on disk");
+    TAP_OK(spill_books()->restarts > 0, "it was started again %u times", spill_books()->restarts);
+    rt_shutdown();
+}
+
+int main(void)
+{
+    rt_begin(280);
+    room = malloc(8 * MIB);
+    page = rt_shared(4096);
+    bad_directories();
+    other_directories();
+    full_disk();
+    damaged_files(false);
+    damaged_files(true);
+    reader_that_stays();
+    keeper_dies();
+    return tap_done();
+}
