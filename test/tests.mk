@@ -15,6 +15,7 @@ C_TESTS      += test/t_stream test/t_parts
 C_TESTS      += test/t_arena test/t_warm
 C_TESTS      += test/t_cancel
 C_TESTS      += test/t_adoption test/t_oomkill
+C_TESTS      += test/t_store_core
 C_TESTS      += test/t_error test/t_fileio test/t_file
 C_TESTS      += test/t_policy test/t_resources test/t_evict
 # objects as people see them
@@ -48,6 +49,7 @@ CRASH_KILL_SOURCES += src/core/store.c
 CRASH_KILL_SOURCES += test/crash/ops_stream.c
 CRASH_KILL_SOURCES += test/crash/ops_cancel.c
 CRASH_KILL_SOURCES += test/crash/ops_object.c
+CRASH_KILL_SOURCES += test/crash/ops_store.c
 test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)
 test_crash_kill_O0_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL -DFV_STEPPED
 test_crash_kill_O0_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now

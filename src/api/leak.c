@@ -59,7 +59,7 @@ static void collect(struct leaks *l) {
             if (fv_truth_state(t) != FV_FREE && fv_truth_state(t) != FV_DYING && t & FV_HELD)
                 add(l, i | k, fv_homes[p]->home[k].site);
         }
-        for (uint32_t k = 0; fv_load_acquire_32(&fv_proc(p)->holds_open) && k < FV_HOLDS_MAX; k++) { /* made by others */
+        for (uint32_t k = 0; k < fv_holds_used(p); k++) { /* made by others */
             uint64_t id = fv_load_acquire_64(&fv_holds_of(p)[k]), t = 0;
             uint32_t index = 0;
             if (fv_ref_tagged(id) && fv_ref_check(id, &index, &t) == 0)

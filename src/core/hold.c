@@ -99,11 +99,11 @@ static bool open_table(struct fv_self *self) {
         return true;
     if (fv_segment_open_holds(self->slot) < 0 || (held.spare = malloc(FV_HOLDS_MAX * sizeof *held.spare)) == NULL)
         return false;
-    for (uint32_t i = 0; i < FV_HOLDS_MAX; i++)
+    for (uint32_t i = FV_HOLDS_MAX; i-- > 0;) /* so that the first are used first */
         if (fv_holds_of(self->slot)[i] == 0)
             held.spare[held.n_spare++] = i;
     held.table = self->slot;
-    fv_store_release_32(&self->proc->holds_open, 1);
+    fv_store_release_32(&self->proc->holds_open, FV_MAX(self->proc->holds_open, 1u));
     return true;
 }
 
@@ -180,6 +180,14 @@ static bool has_room(struct fv_self *self) {
     return held.n_spare != 0 || (held.table == FV_SUPERVISOR && make_more());
 }
 
+/* The next free entry of the table: from here on all look at it. */
+static uint32_t next_entry(void) {
+    uint32_t at = held.spare[held.n_spare - 1], *used = &fv_proc(held.table)->holds_open;
+    if (at < FV_HOLDS_MAX && *used < at + 2)
+        fv_store_release_32(used, at + 2);
+    return at;
+}
+
 static void enter(struct entry e) {
     uint32_t i = hash(e.id) & (held.room - 1);
     while (held.slot[i].id != 0)
@@ -244,7 +252,7 @@ static int hold_remote(struct fv_self *self, uint64_t id) {
     } else if (!has_room(self)) {
         rc = -FEVER_ENOSLOTS;
     } else {
-        uint32_t at = held.spare[held.n_spare - 1];
+        uint32_t at = next_entry();
         if (!fv_shared_acquire(self, id, record_at(at))) {
             rc = -FEVER_ESTALE;
         } else {
@@ -278,7 +286,8 @@ int fv_pin(struct fv_self *self, uint64_t id) {
     } else if (!has_room(self)) {
         rc = -FEVER_ENOSLOTS;
     } else {
-        uint32_t at = held.spare[--held.n_spare];
+        uint32_t at = next_entry();
+        held.n_spare--;
         enter((struct entry){.id = pin, .n = 1, .by = self->running, .at = at});
         held.n_pins++;
         fv_store_release_64(&fv_holds_of(held.table)[at], pin);

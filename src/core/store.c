@@ -189,10 +189,9 @@ static void look_at_pins(void) {
         if ((pin = fv_load_acquire_64(&fv_proc(p)->reading)) != 0)
             note_pin(pin);
     FV_EACH_ACTIVE(p)
-        if (fv_load_acquire_32(&fv_proc(p)->holds_open))
-            for (uint32_t i = 0; i < FV_HOLDS_MAX; i++)
-                if ((pin = fv_load_acquire_64(&fv_holds_of(p)[i])) >> 60 == FV_TAG_PIN)
-                    note_pin(fv_ref_of_pin(pin));
+        for (uint32_t i = 0, n = fv_holds_used(p); i < n; i++)
+            if ((pin = fv_load_acquire_64(&fv_holds_of(p)[i])) >> 60 == FV_TAG_PIN)
+                note_pin(fv_ref_of_pin(pin));
     if (n_pinned != 0)
         qsort(pinned, n_pinned, sizeof *pinned, compare_refs);
     looked = true;

@@ -314,9 +314,8 @@ bool fv_sweep_adopted(struct fv_self *self) {
 static uint32_t records_of(uint64_t id) {
     uint32_t n = fv_holds_private(id);
     FV_EACH_ACTIVE(p) {
-        if (fv_load_acquire_32(&fv_proc(p)->holds_open))
-            for (uint32_t i = 0; i < FV_HOLDS_MAX; i++)
-                n += fv_load_acquire_64(&fv_holds_of(p)[i]) == id;
+        for (uint32_t i = 0, used = fv_holds_used(p); i < used; i++)
+            n += fv_load_acquire_64(&fv_holds_of(p)[i]) == id;
         EACH_SLOT(p, i) {
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth), k;
             if (fv_truth_state(t) == FV_FREE || !(fv_load_relaxed_8(&fv_task(i)->x) & (FV_X_NESTED | FV_X_OPTIONS)))
@@ -380,14 +379,13 @@ static void sweep_holds(struct fv_self *self, uint32_t dead) {
     struct fv_proc *proc = fv_proc(dead);
     uint64_t intent = proc->intent;
     fv_store_release_64(&proc->intent, 0);
-    if (proc->holds_open)
-        for (uint32_t i = 0; i < FV_HOLDS_MAX; i++) {
-            uint64_t id = fv_load_acquire_64(&fv_holds_of(dead)[i]);
-            if (fv_ref_tagged(id))
-                fv_shared_release(self, id, &fv_holds_of(dead)[i]);
-            else if (id != 0) /* a pin */
-                fv_store_release_64(&fv_holds_of(dead)[i], 0);
-        }
+    for (uint32_t i = 0, n = fv_holds_used(dead); i < n; i++) {
+        uint64_t id = fv_load_acquire_64(&fv_holds_of(dead)[i]);
+        if (fv_ref_tagged(id))
+            fv_shared_release(self, id, &fv_holds_of(dead)[i]);
+        else if (id != 0) /* a pin */
+            fv_store_release_64(&fv_holds_of(dead)[i], 0);
+    }
     if (intent != 0)
         recount_later(intent);
     fv_sweep_recounts(self);

@@ -97,9 +97,8 @@ int fv_validate(FILE *stream, bool expect_empty) {
             BAD(&c, "slot %u is in the middle of a change\n", p);
         if (proc->reading != 0 || proc->want[0] != 0 || proc->room_wanted != 0)
             BAD(&c, "slot %u is reading, or waits for the store\n", p);
-        if (proc->holds_open)
-            for (uint32_t i = 0; i < FV_HOLDS_MAX; i++)
-                record(&c, fv_holds_of(p)[i], "process slot", p);
+        for (uint32_t i = 0, used = fv_holds_used(p); i < used; i++)
+            record(&c, fv_holds_of(p)[i], "process slot", p);
         for (uint32_t i = p << fv_map.shift, e = i + proc->slab_limit; i < e; i++) {
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth), k;
             if (fv_truth_state(t) == FV_FREE)

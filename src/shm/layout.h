@@ -361,7 +361,7 @@ struct fv_proc {
     uint32_t restarts;   /* supervisor */
     uint32_t tid;
     uint64_t started_ns;
-    uint32_t holds_open;   /* the hold table is allocated (owner) */
+    uint32_t holds_open;   /* 0: the hold table is not allocated; else 1 + entries of it that have ever been in use (owner, before the entry) */
     uint32_t pad0[3];
     /* bell */
     uint32_t bell FV_ALIGNED(64);

@@ -61,6 +61,11 @@ static inline uint32_t *fv_queue_of(uint32_t p) {
 static inline uint64_t *fv_holds_of(uint32_t p) {
     return (uint64_t *)(void *)(fv_map.base + fv_map.seg->off_holds) + (size_t)p * FV_HOLDS_MAX;
 }
+/* So many entries of the hold table of p have ever been in use. */
+static inline uint32_t fv_holds_used(uint32_t p) {
+    uint32_t n = fv_load_acquire_32(&fv_proc(p)->holds_open);
+    return n == 0 ? 0 : n - 1;
+}
 static inline void *fv_at(uint64_t offset) { return fv_map.base + offset; }
 
 static inline void fv_count(struct fv_proc *self, enum fv_counter c) { /* single writer */

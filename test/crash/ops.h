@@ -69,6 +69,8 @@ extern const struct scenario cancel_scenarios[]; /* ops_cancel.c */
 extern const unsigned        n_cancel_scenarios;
 extern const struct scenario object_scenarios[]; /* ops_object.c */
 extern const unsigned        n_object_scenarios;
+extern const struct scenario store_scenarios[]; /* ops_store.c */
+extern const unsigned        n_store_scenarios;
 extern const struct scenario *scenario; /* the current one */
 /* Takes an item, at once, notes that, and checks that it was the first time; what fever_stream_next gives. */
 int take_item(fever_ref stream);
