@@ -21,7 +21,7 @@ static const struct cli_column task_columns[] = {
 };
 static const struct cli_column object_columns[] = {
     {"ref", "REF", CLI_TEXT},       {"kind", "KIND", CLI_TEXT},         {"name", "NAME", CLI_TEXT}, {"state", "STATE", CLI_TEXT},
-    {"bytes", "SIZE", CLI_BYTES},   {"holders", "HOLDERS", CLI_COUNT},  {"home", "HOME", CLI_TEXT}, {"flags", "FLAGS", CLI_TEXT},
+    {"bytes", "SIZE", CLI_BYTES},   {"where", "WHERE", CLI_TEXT},       {"holders", "HOLDERS", CLI_COUNT},  {"home", "HOME", CLI_TEXT}, {"flags", "FLAGS", CLI_TEXT},
     {"error.text", "ERROR", CLI_TEXT},
 };
 

@@ -92,6 +92,13 @@ static json_t *task_row(const struct cli *cli, const struct fv_obs *o, const str
     return row;
 }
 
+/* Where a result is: NULL when it is nowhere yet. */
+static const char *where_is(const struct fv_obs_task *t) {
+    static const char *const words[] = {[FV_HERE] = "here", [FV_CLEAN] = "here and on disk", [FV_AWAY] = "on disk", [FV_LOST] = "lost"};
+    bool large = t->hot.x & FV_X_RESULT_BLOCK && t->hot.result[1] > FV_SMALL_MOST;
+    return t->state == FV_OPEN || t->state == FV_DONE ? words[large && fv_residence(t->hot.result[0]) <= FV_LOST ? fv_residence(t->hot.result[0]) : FV_HERE] : NULL;
+}
+
 static json_t *object_row(const struct cli *cli, const struct fv_obs *o, const struct fv_obs_task *t) {
     (void)cli;
     static const char *const kinds[] = {[FV_KIND_TASK] = "result", [FV_KIND_OBJECT] = "object", [FV_KIND_PROMISE] = "promise"};
@@ -99,6 +106,7 @@ static json_t *object_row(const struct cli *cli, const struct fv_obs *o, const s
     json_object_set_new(row, "kind", json_string(t->hot.kind < FV_COUNT_OF(kinds) ? kinds[t->hot.kind] : "?"));
     json_object_set_new(row, "bytes", json_integer((json_int_t)fv_obs_result_bytes(t)));
     json_object_set_new(row, "in_store", json_boolean(t->hot.x & FV_X_RESULT_BLOCK));
+    json_object_set_new(row, "where", where_is(t) != NULL ? json_string(where_is(t)) : json_null());
     json_object_set_new(row, "holders", json_integer(fv_obs_holders(t)));
     json_object_set_new(row, "flags", flags_of(t));
     add_error(row, o, t);
