@@ -371,7 +371,7 @@ FEVER_API int fever_wait_one(fever_ref ref, double timeout_s);
  *   Threads  any
  *   Signals  refused in a handler that interrupted a fever call
  *   Fork     refused in a child that the program forked
- *   Memory   the first ref of another process opens a table of 128 KiB in the segment
+ *   Memory   above 512 refs of other processes a table of 128 KiB in the segment
  *   Cost     one local atomic add for a ref of one's own; else a lock, and for the first hold one or two compare-and-swaps
  *   Source   reference counting as in Ray (Nishihara et al. 2018), by process
  *   Since    0.1.0 */

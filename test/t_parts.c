@@ -293,7 +293,7 @@ static void test_full_store(void)
     int         n = 0;
     const char *c;
 
-    rt_init(.workers = 1, .store_bytes = 16u << 20);
+    rt_init(.workers = 1, .store_bytes = 16u << 20, .spill_dirs = "none");
     while (n < 40 && fever_wait_one(held[n] = squares_remote(131072), RT_LONG) == 0)
         n++;
     TAP_OK(n > 5 && n < 17, "1 MiB results until the store is full: %d", n);

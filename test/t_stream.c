@@ -485,7 +485,7 @@ static void test_full_store(void)
     fever_ref s, r = FEVER_NULL_REF;
     int       i = 0, v = 0;
 
-    rt_init(.workers = 1, .store_bytes = 16u << 20);
+    rt_init(.workers = 1, .store_bytes = 16u << 20, .spill_dirs = "none");
     s = too_much_with(FEVER_WITH(.stream_bytes = 1u << 30));
     TAP_IS(fever_wait_one(s, RT_LONG), -FEVER_ESTOREFULL, "the store is full");
     while (fever_stream_next(s, &r, 0) == 0 && fever_get(r, &v) == -FEVER_ETYPE) {

@@ -103,7 +103,7 @@ static int info_of(uint32_t index, uint64_t t, struct fever_object_info *info) {
     const char *view = fv_map.view + fv_cold(index)->options; /* read-only */
     info->name = view + offsetof(struct fv_object_block, name);
     info->alignment = b->alignment;
-    info->meta = b->meta_bytes != 0 ? view + offsetof(struct fv_object_block, meta) : NULL;
+    info->meta = b->meta_bytes != 0 ? view + sizeof(struct fv_object_block) : NULL;
     info->meta_bytes = b->meta_bytes;
     shape_of(b, &info->shape);
     return 0;

@@ -36,6 +36,7 @@ static struct {
     uint32_t        table; /* process slot whose hold table records ours; FV_NO_PROC: none yet */
     uint32_t       *spare; /* free entries of the table */
     uint32_t        n_spare;
+    uint32_t        room_table; /* entries of the table that are allocated */
     uint64_t      **more;  /* supervisor: pieces of MORE entries, numbered on from those of the table */
     uint32_t        n_more;
     uint32_t        n_pins;
@@ -97,11 +98,12 @@ static void erase(struct entry *e) { /* close the gap (Knuth 6.4, algorithm R) *
 static bool open_table(struct fv_self *self) {
     if (held.table != FV_NO_PROC)
         return true;
-    if (fv_segment_open_holds(self->slot) < 0 || (held.spare = malloc(FV_HOLDS_MAX * sizeof *held.spare)) == NULL)
+    if ((held.spare = malloc(FV_HOLDS_MAX * sizeof *held.spare)) == NULL)
         return false;
-    for (uint32_t i = FV_HOLDS_MAX; i-- > 0;) /* so that the first are used first */
+    for (uint32_t i = FV_HOLDS_FIRST; i-- > 0;) /* so that the first are used first */
         if (fv_holds_of(self->slot)[i] == 0)
             held.spare[held.n_spare++] = i;
+    held.room_table = FV_HOLDS_FIRST;
     held.table = self->slot;
     fv_store_release_32(&self->proc->holds_open, FV_MAX(self->proc->holds_open, 1u));
     return true;
@@ -111,7 +113,19 @@ static uint64_t *record_at(uint32_t at) {
     return at < FV_HOLDS_MAX ? &fv_holds_of(held.table)[at] : &held.more[(at - FV_HOLDS_MAX) / MORE][(at - FV_HOLDS_MAX) % MORE];
 }
 
+/* The rest of the table; or, in the supervisor, private records. */
 static bool make_more(void) {
+    if (held.room_table == FV_HOLDS_FIRST) {
+        if (fv_segment_grow_holds(held.table) < 0)
+            return false;
+        held.room_table = FV_HOLDS_MAX;
+        for (uint32_t i = FV_HOLDS_MAX; i-- > FV_HOLDS_FIRST;)
+            if (fv_holds_of(held.table)[i] == 0)
+                held.spare[held.n_spare++] = i;
+        return held.n_spare != 0;
+    }
+    if (held.table != FV_SUPERVISOR)
+        return false;
     uint32_t   n = held.n_more;
     uint64_t **more = realloc(held.more, (n + 1) * sizeof *more);
     if (more == NULL)
@@ -177,7 +191,7 @@ static bool has_room(struct fv_self *self) {
         return false;
     if (held.n_spare == 0)
         forget_stale_pins();
-    return held.n_spare != 0 || (held.table == FV_SUPERVISOR && make_more());
+    return held.n_spare != 0 || make_more();
 }
 
 /* The next free entry of the table: from here on all look at it. */

@@ -84,7 +84,7 @@ bool fv_object_describe(struct fv_self *self, uint32_t index, uint32_t gen, cons
     for (unsigned i = 0; i < FV_OBJECT_DIMS; i++)
         b->dims[i] = o->shape.dims[i];
     if (o->meta_bytes != 0)
-        memcpy(b->meta, o->meta, o->meta_bytes);
+        memcpy(b + 1, o->meta, o->meta_bytes);
     c->options = offset;
     c->options_bytes = block_bytes;
     c->timeout_ns = c->stream = c->queued_ns = 0;

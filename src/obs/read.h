@@ -32,8 +32,8 @@ struct fv_obs_task {
     uint64_t            id;    /* the ref */
     struct fv_task      hot;
     struct fv_task_cold cold;
-    struct fv_task_options_block options; /* its fixed part; all 0 without one */
-    struct fv_object_block       object;  /* the same of an object */
+    struct fv_object_block object;        /* of an object; all 0 without one */
+    struct fv_task_options_block options; /* of a task: its fixed part */
 };
 
 /* Takes over fd, also on failure.  0, or -FEVER_EINVAL or a negative errno value, with the reason in why. */

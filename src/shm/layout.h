@@ -34,6 +34,7 @@
 #define FV_WARM_OWNER     0xFFFEu     /* in place of a process slot: the helper process (run/warm.c) */
 #define FV_BATCH          16u
 #define FV_HOLDS_MAX      16384u
+#define FV_HOLDS_FIRST    512u   /* entries of a hold table that are allocated with the slot: a page */
 #define FV_MAX_DEFS       4096u
 #define FV_NO_PROC        0xFFFFu
 #define FV_MANY           0xFFFFFFFFu
@@ -361,7 +362,7 @@ struct fv_proc {
     uint32_t restarts;   /* supervisor */
     uint32_t tid;
     uint64_t started_ns;
-    uint32_t holds_open;   /* 0: the hold table is not allocated; else 1 + entries of it that have ever been in use (owner, before the entry) */
+    uint32_t holds_open;   /* 0: the hold table is not in use; else 1 + entries of it that have ever been in use (owner, before the entry) */
     uint32_t pad0[3];
     /* bell */
     uint32_t bell FV_ALIGNED(64);

@@ -23,8 +23,7 @@ struct fv_object_block {
     uint32_t element_type;   /* FEVER_TYPE_OF an element, 0: not said */
     uint32_t n_dims;
     uint64_t dims[FV_OBJECT_DIMS];
-    unsigned char meta[];
-};
+}; /* then meta_bytes of metadata */
 _Static_assert(sizeof(struct fv_object_block) == 144, "whole words");
 
 #endif

@@ -208,6 +208,10 @@ static int allocate_slab(uint32_t p, uint32_t from, uint32_t to) {
     return rc < 0 ? rc : allocate(s->off_queued + first / 8, n / 8 + 8);
 }
 
+static int allocate_holds(uint32_t p, uint32_t from, uint32_t to) {
+    return allocate(fv_map.seg->off_holds + ((uint64_t)p * FV_HOLDS_MAX + from) * sizeof(uint64_t), (uint64_t)(to - from) * sizeof(uint64_t));
+}
+
 int fv_segment_open_slot(uint32_t p) {
     struct fv_proc *proc = fv_proc(p);
     if (proc->slab_limit != 0)
@@ -217,6 +221,8 @@ int fv_segment_open_slot(uint32_t p) {
     int rc = allocate_slab(p, 0, first);
     if (rc == 0)
         rc = allocate(fv_map.seg->off_rings + p * queue, queue);
+    if (rc == 0)
+        rc = allocate_holds(p, 0, FV_HOLDS_FIRST);
     if (rc < 0)
         return rc;
     fv_store_release_32(&proc->slab_limit, first);
@@ -232,7 +238,4 @@ bool fv_segment_grow_slab(uint32_t p) {
     return true;
 }
 
-int fv_segment_open_holds(uint32_t p) {
-    uint64_t bytes = FV_HOLDS_MAX * sizeof(uint64_t);
-    return allocate(fv_map.seg->off_holds + p * bytes, bytes);
-}
+int fv_segment_grow_holds(uint32_t p) { return allocate_holds(p, FV_HOLDS_FIRST, FV_HOLDS_MAX); }

@@ -48,8 +48,8 @@ int  fv_segment_alloc(uint64_t offset, uint64_t bytes);
 int  fv_segment_open_slot(uint32_t p);
 /* Grows p's slab (called by its owner only); false when it is at its limit or memory is out. */
 bool fv_segment_grow_slab(uint32_t p);
-/* Allocates p's hold table. */
-int  fv_segment_open_holds(uint32_t p);
+/* Allocates the rest of p's hold table: the first FV_HOLDS_FIRST entries it has from its start. */
+int  fv_segment_grow_holds(uint32_t p);
 
 static inline struct fv_proc *fv_proc(uint32_t p) { return &fv_map.procs[p]; }
 static inline struct fv_task *fv_task(uint32_t index) { return &fv_map.hot[index]; }
