@@ -277,6 +277,6 @@ const struct scenario stream_scenarios[] = {
     WORKER("step: a part", .setup = setup_part, .op = step),
     WORKER("step: result in place", .setup = setup_small_result, .op = step),
     WORKER("step: result in place, shrunk", .setup = setup_result_shrunk, .op = step),
-    WORKER("step: result in place, an extent shrunk", .flags = OP_SHORT, .setup = setup_extent_result, .op = step),
+    WORKER("step: result in place, an extent shrunk", .setup = setup_extent_result, .op = step),
 };
 const unsigned n_stream_scenarios = sizeof stream_scenarios / sizeof stream_scenarios[0];
