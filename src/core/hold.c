@@ -172,13 +172,18 @@ static void remove_pin(struct entry *e) {
     held.spare[held.n_spare++] = at;
 }
 
+/* Its slot has been freed.  (One that another thread is about to publish has a pin, and a generation that is still to come.) */
+static bool is_past(uint64_t ref) {
+    uint64_t t = fv_load_acquire_64(&fv_task(fv_ref_index(ref))->truth);
+    unsigned s = fv_truth_state(t);
+    return fv_truth_gen(t) == fv_ref_gen(ref) ? s == FV_FREE || s == FV_DYING : (int32_t)(fv_truth_gen(t) - fv_ref_gen(ref)) > 0;
+}
+
 /* Pins of what is gone already: bodies keep theirs until they end. */
 static void forget_stale_pins(void) {
-    uint32_t index = 0;
-    uint64_t t = 0;
     for (uint32_t i = 0; i < held.room && held.n_pins != 0;) {
         struct entry *e = &held.slot[i];
-        if (e->id >> 60 == FV_TAG_PIN && fv_ref_check(fv_ref_of_pin(e->id), &index, &t) < 0)
+        if (e->id >> 60 == FV_TAG_PIN && is_past(fv_ref_of_pin(e->id)))
             remove_pin(e); /* another may stand there now */
         else
             i++;

@@ -29,9 +29,9 @@ static void describe_holder(uint32_t index, uint32_t gen, char *buf, size_t byte
     bool     pinned = false;
     buf[0] = '\0';
     FV_EACH_ACTIVE(p) {
-        if (!fv_load_acquire_32(&fv_proc(p)->holds_open) || fv_proc(p)->role == FV_ROLE_KEEPER)
+        if (fv_proc(p)->role == FV_ROLE_KEEPER)
             continue;
-        for (uint32_t i = 0; i < FV_HOLDS_MAX; i++) {
+        for (uint32_t i = 0, n = fv_holds_used(p); i < n; i++) {
             uint64_t id = fv_load_relaxed_64(&fv_holds_of(p)[i]);
             if (id == pin || (id == ref && holder == FV_NO_PROC))
                 holder = p, pinned |= id == pin;

@@ -442,6 +442,7 @@ static void work(void) {
 void fv_keeper_main(int control, const int *fd) {
     size_t slots = (size_t)fv_map.seg->n_procs << fv_map.shift;
     fv_homes[FV_SUPERVISOR] = NULL;
+    fv_holds_fini(); /* what we know of the supervisor's holds: they are not ours */
     if (fv_self_init(&self, fv_rt.keeper_slot, false) < 0)
         _exit(126);
     fv_self = &self;

@@ -127,9 +127,9 @@ static bool pins_may_go(void) {
             continue;
         if (fv_load_relaxed_64(&proc->reading) != 0)
             return true;
-        if (proc->role == FV_ROLE_DRIVER || !fv_load_acquire_32(&proc->holds_open))
+        if (proc->role == FV_ROLE_DRIVER)
             continue;
-        for (uint32_t i = 0; i < FV_HOLDS_MAX; i++)
+        for (uint32_t i = 0, n = fv_holds_used(p); i < n; i++)
             if (fv_load_relaxed_64(&fv_holds_of(p)[i]) >> 60 == FV_TAG_PIN)
                 return true;
     }

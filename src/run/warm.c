@@ -163,7 +163,7 @@ static void give_back(uint64_t surplus) {
             continue;
         fv_chunks_set_backed(c, end, false);
         fv_shmfile_release(fv_map.fd, fv_chunk_offset(c), (uint64_t)(end - c) * FV_CHUNK_BYTES);
-        fv_extent_free(c, end - c, mine);
+        fv_super_release(s);
         surplus -= FV_SUPER_BYTES;
     }
 }

@@ -36,7 +36,7 @@
 #define GATHER_PAUSES 16u
 
 static struct fv_self worker_self;
-static void          *alt_stack;
+static void *volatile  alt_stack; /* of signal handlers; volatile: else the pointer is optimised away, and the stack looks leaked */
 
 /* ------------------------------------------------------------------------------------------------ finding work */
 
@@ -503,6 +503,7 @@ void fv_worker_main(uint32_t slot, uint32_t patron) {
     struct fv_self *self = &worker_self;
     struct fv_proc *p = fv_proc(slot);
     fv_homes[FV_SUPERVISOR] = NULL;
+    fv_holds_fini(); /* what we know of the supervisor's holds: they are not ours */
     if (fv_self_init(self, slot, true) < 0)
         _exit(126);
     fv_self = self;

@@ -24,6 +24,8 @@ void fv_bell_ring_all(void) {
         fv_faa_32(&fv_proc(p)->bell, 1);
         fv_futex_wake(&fv_proc(p)->bell, 1);
     }
+    fv_faa_32(&fv_map.seg->warm.bell, 1); /* who died may have been about to wake the helper */
+    fv_futex_wake(&fv_map.seg->warm.bell, 1);
 }
 
 bool fv_bell_wait(struct fv_proc *self, uint32_t seen, int64_t timeout_ns) {

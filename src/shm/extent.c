@@ -213,9 +213,14 @@ static uint32_t claim_extent(struct fv_extent_hints *h, uint32_t owner, uint32_t
             !take_run(n, want, NONE, false, owner, root, &c))
             return NONE;
     }
-    if (!back(c, c + want)) {
+    if (!back(c, c + want)) { /* memory is out: perhaps there is some behind free chunks farther off */
         unclaim(c, c + want);
-        return NONE;
+        if (!take_run(n, want, NONE, true, owner, root, &c))
+            return NONE;
+        if (!back(c, c + want)) {
+            unclaim(c, c + want);
+            return NONE;
+        }
     }
     *hint = c;
     fv_faa_32(&fv_map.seg->extent_chunks, want);

@@ -34,6 +34,8 @@ bool fv_chunk_claim(struct fv_extent_hints *h, uint32_t owner, uint32_t *chunk_o
 uint32_t fv_extent_claim(struct fv_extent_hints *h, uint32_t owner, uint32_t n_chunks, uint64_t root);
 /* Claims super s whole for root; false when any of it is in use. */
 bool fv_super_claim(uint32_t s, uint32_t owner, uint64_t root);
+/* Ends that. */
+static inline void fv_super_release(uint32_t s) { fv_store_release_64(&fv_map.supers[s], 0); }
 /* Frees those of the chunks that belong to root. */
 void fv_extent_free(uint32_t chunk, uint32_t n_chunks, uint64_t root);
 /* What the dead owner was claiming: gives it back.  Roots that it has not published are found by fv_arena_walk(). */
