@@ -42,8 +42,8 @@
 #define SLOW_TICK_NS   10000000ull  /* while a recovery is unfinished */
 #define QUIET_NS       200000000ull /* no deadline for so long: the tick ends */
 #define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
-#define DESCENDANTS_NS 80000000ull  /* how long to hunt for processes that task code left behind */
-#define ORPHANED_NS    50000000ull  /* the same when the driver is dead, from its death on: with LAST_WORDS_NS less than 100 ms */
+#define DESCENDANTS_NS 1000000000ull /* at most so long processes that task code left behind are hunted: one that goes on by forking must not escape */
+#define ORPHANED_NS    1000000000ull /* the same when the driver is dead, from its death on */
 #define LAST_WORD_NS   5000000ull   /* a worker whose task's time is up may say where it is, then it is killed */
 #define TAKER_NS       100000000ull  /* how long a full stream waits for a thread of the driver that has not called in yet */
 #define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
