@@ -297,12 +297,22 @@ static void reap_all(void) {
 
 /* ------------------------------------------------------------------------------------------------ the end */
 
-/* Children of task code that outlived their parents are ours now: end them too. */
+/* Ends PID and its process group: the kernel signals a group in one step, so that none of it can be
+ * born in between.  A process that goes on in its own child is never there when it is signalled alone. */
+static void kill_group(pid_t pid) {
+    pid_t group = getpgid(pid); /* a zombie has one still */
+    if (group > 0 && group != getpgrp())
+        kill(-group, SIGKILL);
+    kill(pid, SIGKILL);
+}
+
+/* Children of task code that outlived their parents are ours now: end them too.  Whose group is a new one
+ * in each generation is hunted until UNTIL. */
 static void kill_descendants(uint64_t until) {
     char  path[64], line[4096];
     pid_t pid;
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    while (fv_now_ns() < until) { /* they may be forking */
+    while (fv_now_ns() < until) {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
         if (fd >= 0)
@@ -310,17 +320,22 @@ static void kill_descendants(uint64_t until) {
         if (n <= 0)
             return;
         line[n] = '\0';
+        if ((size_t)n == sizeof line - 1) { /* the last number may be cut; the next round sees it whole */
+            char *last = strrchr(line, ' ');
+            if (last != NULL)
+                *last = '\0';
+        }
         bool any = false;
         for (char *s = line, *save; (s = strtok_r(s, " ", &save)) != NULL; s = NULL)
             if ((pid = (pid_t)atoi(s)) != fv_output_logger() && pid > 0) { /* that one has still to write */
-                kill(pid, SIGKILL);
+                kill_group(pid);
                 any = true;
             }
         if (!any)
             return;
         while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
             fv_output_reaped(pid);
-        poll(NULL, 0, 1);
+        sched_yield();
     }
 }
 
@@ -345,7 +360,7 @@ __attribute__((noreturn)) static void end(bool farewell) {
     }
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
         if (child[s].pid != 0)
-            kill(child[s].pid, SIGKILL);
+            kill_group(child[s].pid);
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
         if (child[s].pid != 0)
             waitpid(child[s].pid, NULL, 0);
