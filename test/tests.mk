@@ -5,6 +5,8 @@
 #   TEST_HELPERS   programs that tests start, no tests themselves
 #   TEST_SUPPORT   sources that all C tests share (headers need no entry)
 #   LONG_TESTS     those of the above that `make check-crash` runs with FEVER_TEST_LONG=1
+#   HARNESS_TESTS  those that are the same whatever the event back end and CFLAGS are: they build for themselves, or step
+#                  through objects with flags of their own
 #   TSAN_TESTS     those of C_TESTS that run in threads mode, for ThreadSanitizer
 #
 # A test called test/sub/name may add test_sub_name_SOURCES and the like, by automake's rules.
@@ -24,6 +26,7 @@ SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile
 TEST_HELPERS  = test/cli_demo test/json_get
 TEST_SUPPORT  =
 LONG_TESTS    = test/model/run-models
+HARNESS_TESTS = test/model/run-models test/mutants/run test/crash/kill_O0 test/crash/kill_O2
 TSAN_TESTS    = test/t_base test/t_tsan
 
 # What tasks print, what they do that they should not, and how they wait.
@@ -92,7 +95,7 @@ EXTRA_DIST += test/openmp_demo.c $(SCRIPT_TESTS) $(wildcard $(srcdir)/test/*.h $
               $(wildcard $(srcdir)/test/model/* $(srcdir)/test/mutants/* $(srcdir)/test/golden/*)
 
 # A test that hangs is ended, and counts as an error, after this many seconds.
-TEST_TIMEOUT = 300
+TEST_TIMEOUT = 900
 
 LOG_DRIVER   = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 LOG_COMPILER = $(TEST_WRAPPER) timeout -k 10 $(TEST_TIMEOUT)
@@ -120,8 +123,14 @@ check-crash: check-programs
 	@test -n '$(LONG_TESTS)' || { echo 'LONG_TESTS is empty: nothing would be shown' >&2; exit 1; }
 	$(AM_V_at)FEVER_TEST_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LONG_TESTS)' TEST_TIMEOUT=14400
 
+# What is worth a second run with another compiler's flags or another event back end.
+check-again: check-programs
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(filter-out $(HARNESS_TESTS),$(TESTS))'
+distcheck-again:
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) distcheck TESTS='$(filter-out $(HARNESS_TESTS),$(TESTS))'
+
 check-tsan:
 	@test -n '$(TSAN_TESTS)' || { echo 'TSAN_TESTS is empty: nothing would be shown' >&2; exit 1; }
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) check check_PROGRAMS='$(TSAN_TESTS)' TESTS='$(TSAN_TESTS)'
 
-.PHONY: check-programs check-crash check-tsan
+.PHONY: check-programs check-again distcheck-again check-crash check-tsan
