@@ -60,8 +60,7 @@ dist_man7_MANS = $(wildcard $(srcdir)/doc/man7/*.7)
 
 man-pages:
 	rm -f $(srcdir)/doc/man3/*.3
-	AWK='$(AWK)' $(srcdir)/doc/gen-man $(srcdir)/doc/man3 $(srcdir)/include/fever.h $(srcdir)/include/fever_define.h \
-	    $(srcdir)/include/fever_object.h $(srcdir)/include/fever_file.h
+	AWK='$(AWK)' $(srcdir)/doc/gen-man $(srcdir)/doc/man3 $(srcdir)/include/*.h
 
 .PHONY: man-pages
 EXTRA_DIST += doc/gen-man
