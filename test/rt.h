@@ -29,7 +29,7 @@
 #include "tap.h"
 
 #define RT_UNUSED __attribute__((unused))
-#define RT_LONG   5.0 /* seconds that nothing takes unless it is broken, on a busy machine too */
+#define RT_LONG   15.0 /* seconds that nothing takes unless it is broken, on a busy machine too */
 
 RT_UNUSED static double rt_now(void)
 {
@@ -72,6 +72,20 @@ RT_UNUSED static bool rt_until(atomic_int *p, int want)
         rt_nap();
     }
     return true;
+}
+
+/* Names of segments in /dev/shm that a driver left. */
+RT_UNUSED static int rt_names(pid_t driver)
+{
+    char want[32];
+    DIR *d = opendir("/dev/shm");
+    int  n = 0, len = snprintf(want, sizeof want, "fever-%d-", (int)driver);
+
+    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;)
+        n += strncmp(e->d_name, want, (size_t)len) == 0;
+    if (d != NULL)
+        closedir(d);
+    return n;
 }
 
 /* Number of processes (zombies aside) of a runtime: supervisor, workers and what these forked are in the supervisor's session. */
