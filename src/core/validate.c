@@ -141,6 +141,11 @@ int fv_validate(FILE *stream, bool expect_empty) {
     for (uint32_t i = 0; i < FV_DROPS; i++)
         if (fv_map.seg->keeper.dropping[i].offset != 0)
             BAD(&c, "block %#llx is being dropped\n", (unsigned long long)fv_map.seg->keeper.dropping[i].offset);
+    for (uint32_t i = 0; i < fv_map.seg->n_supers; i++) {
+        uint64_t w = fv_load_acquire_64(&fv_map.supers[i]);
+        if (fv_word_kind(w) == FV_SUPER_SPLIT && (uint32_t)w != 0 && (uint32_t)w != FV_WARM_OWNER + 1u)
+            BAD(&c, "super %u is wanted whole by slot %u\n", i, (uint32_t)w - 1);
+    }
     fv_arena_walk(FV_NO_PROC, check_block, &c);
     if (expect_empty && c.blocks_used != 0)
         BAD(&c, "%llu blocks are in use\n", (unsigned long long)c.blocks_used);

@@ -67,6 +67,10 @@ extern const struct scenario stream_scenarios[]; /* ops_stream.c */
 extern const unsigned        n_stream_scenarios;
 extern const struct scenario cancel_scenarios[]; /* ops_cancel.c */
 extern const unsigned        n_cancel_scenarios;
+extern const struct scenario host_scenarios[]; /* ops_host.c */
+extern const unsigned        n_host_scenarios;
+extern const struct scenario arena_scenarios[]; /* ops_arena.c */
+extern const unsigned        n_arena_scenarios;
 extern const struct scenario object_scenarios[]; /* ops_object.c */
 extern const unsigned        n_object_scenarios;
 extern const struct scenario store_scenarios[]; /* ops_store.c */
