@@ -34,6 +34,8 @@ C_TESTS += test/t_output test/t_hostile test/t_blocked
 
 # More data than the store has room for.
 C_TESTS    += test/t_spill test/t_spill_weather test/crash/t_spill_nth
+C_TESTS    += test/t_spill_get
+test_t_spill_get_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run
 LONG_TESTS += test/t_spill test/t_spill_weather
 test_crash_t_spill_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run,--wrap=statvfs,--wrap=sendmsg
 

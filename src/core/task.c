@@ -11,6 +11,7 @@
 #include "core/group.h"
 #include "core/queued.h"
 #include "core/options.h"
+#include "core/store.h"
 #include "core/stream.h"
 #include <stdlib.h>
 #include <string.h>
@@ -418,10 +419,62 @@ void fv_task_complete(struct fv_self *self, uint32_t index, unsigned state) {
         fv_task_free(self, index, t); /* the last holder left while it ran */
 }
 
-/* BLOCKED -> READY of one dependent, and its hint. */
+static bool is_blocked(uint32_t index, uint64_t t) {
+    fv_fence_load();
+    return ((fv_load_acquire_64(&fv_task(index)->truth) ^ t) & ~(uint64_t)FV_FLAGS) == 0;
+}
+
+/* Does fn say yes to one of the dependencies of a BLOCKED task?  It may be cancelled, and its slot filled anew, while we read: as in
+ * read_next().  So fn may be shown what is none of them; and no is said also when the word t is not its any more. */
+static bool has_dependency(struct fv_self *self, uint32_t index, uint64_t t, bool (*fn)(struct fv_self *self, uint64_t id)) {
+    const struct fv_task *task = fv_task(index);
+    unsigned              x = fv_load_relaxed_8(&task->x), def = task->def;
+    uint32_t              bytes = fv_load_relaxed_32(&task->arg_bytes), n_deps = 0;
+    uint64_t              in[3], args[3];
+    const uint64_t       *ref = in;
+    for (int i = 0; i < 3; i++)
+        args[i] = fv_load_relaxed_64(&task->args[i]);
+    if (!is_blocked(index, t) || !(x & FV_X_REFS))
+        return false;
+    if (x & FV_X_ARGS_BLOCK) {
+        const struct fv_args_tail *tail = fv_at(args[0] + ((bytes + 7ull) & ~7ull));
+        n_deps = fv_load_relaxed_32(&tail->n_deps);
+        ref = tail->ref;
+        if (!is_blocked(index, t))
+            return false;
+    } else {
+        for (uint32_t i = 0; i < fv_defs[def]->n_params && n_deps < 3; i++)
+            if (fv_defs[def]->ref_offsets[i] != FEVER_NOT_A_REF)
+                memcpy(&in[n_deps++], (const char *)args + fv_defs[def]->ref_offsets[i], 8);
+    }
+    for (uint32_t k = 0; k < n_deps; k++) {
+        uint64_t id = fv_load_relaxed_64(&ref[k]);
+        if (!is_blocked(index, t))
+            return false;
+        if (fn(self, id))
+            return true;
+    }
+    return false;
+}
+
+static bool is_complete(struct fv_self *self, uint64_t id) {
+    uint32_t d = 0;
+    uint64_t t = 0;
+    (void)self;
+    return fv_ref_check(id, &d, &t) < 0 || fv_state_is_complete(fv_truth_state(t));
+}
+static bool prefetch(struct fv_self *self, uint64_t id) {
+    fv_store_prefetch(self, id);
+    return false;
+}
+
+/* BLOCKED -> READY of one dependent, and its hint; what it will read and is on disk is asked for, so that it is there when a worker has
+ * time. */
 static void unblock(struct fv_self *self, uint32_t index, uint32_t gen) {
     struct fv_task *task = fv_task(index);
     uint64_t t = fv_load_acquire_64(&task->truth);
+    if (FV_UNLIKELY(fv_load_relaxed_32(&fv_map.seg->keeper.slot) != 0) && fv_truth_state(t) == FV_BLOCKED)
+        has_dependency(self, index, t, prefetch);
     while (fv_truth_state(t) == FV_BLOCKED && (fv_truth_gen(t) & 0xFFFFF) == (gen & 0xFFFFF))
         if (fv_cas_value_64(&task->truth, t, fv_truth_with(t, 0, FV_READY), &t)) {
             fv_task_hint(self, index);
@@ -460,51 +513,12 @@ void fv_task_notified(struct fv_self *self, uint32_t index, uint32_t gen) {
     } while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t & ~(uint64_t)FV_DEPS, 0, fv_truth_state(t)), &t));
 }
 
-static bool is_blocked(uint32_t index, uint64_t t) {
-    fv_fence_load();
-    return ((fv_load_acquire_64(&fv_task(index)->truth) ^ t) & ~(uint64_t)FV_FLAGS) == 0;
-}
-
-/* Is one of the dependencies of a BLOCKED task complete?  It may be cancelled, and its slot filled anew, while we read: as in read_next().
- * Yes too often does no harm, and no only when the word t is not its any more. */
-static bool has_complete_dependency(uint32_t index, uint64_t t) {
-    const struct fv_task *task = fv_task(index);
-    unsigned              x = fv_load_relaxed_8(&task->x), def = task->def;
-    uint32_t              bytes = fv_load_relaxed_32(&task->arg_bytes), n_deps = 0;
-    uint64_t              in[3], args[3];
-    const uint64_t       *ref = in;
-    for (int i = 0; i < 3; i++)
-        args[i] = fv_load_relaxed_64(&task->args[i]);
-    if (!is_blocked(index, t) || !(x & FV_X_REFS))
-        return false;
-    if (x & FV_X_ARGS_BLOCK) {
-        const struct fv_args_tail *tail = fv_at(args[0] + ((bytes + 7ull) & ~7ull));
-        n_deps = fv_load_relaxed_32(&tail->n_deps);
-        ref = tail->ref;
-        if (!is_blocked(index, t))
-            return false;
-    } else {
-        for (uint32_t i = 0; i < fv_defs[def]->n_params && n_deps < 3; i++)
-            if (fv_defs[def]->ref_offsets[i] != FEVER_NOT_A_REF)
-                memcpy(&in[n_deps++], (const char *)args + fv_defs[def]->ref_offsets[i], 8);
-    }
-    for (uint32_t k = 0; k < n_deps; k++) {
-        uint64_t id = fv_load_relaxed_64(&ref[k]), dt = 0;
-        uint32_t d = 0;
-        if (!is_blocked(index, t))
-            return false;
-        if (fv_ref_check(id, &d, &dt) < 0 || fv_state_is_complete(fv_truth_state(dt)))
-            return true;
-    }
-    return false;
-}
-
 void fv_task_notify_all_blocked(struct fv_self *self) {
     FV_EACH_ACTIVE(p) {
         uint32_t limit = fv_load_acquire_32(&fv_proc(p)->slab_limit);
         for (uint32_t i = p << fv_map.shift, end = i + limit; i < end; i++) {
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
-            if (fv_truth_state(t) == FV_BLOCKED && has_complete_dependency(i, t))
+            if (fv_truth_state(t) == FV_BLOCKED && has_dependency(self, i, t, is_complete))
                 unblock(self, i, fv_truth_gen(t)); /* too often does no harm: it resolves again */
         }
     }

@@ -8,6 +8,7 @@
 
 #include "core/store.h"
 #include "run/restore.h"
+#include "run/runtime.h"
 #include "test/crash/roles.h"
 
 #define BYTES 140000u /* three chunks */
@@ -247,6 +248,37 @@ static void op_read(void) { /* as for a copy */
     fv_store_read_end(fv_self);
 }
 static void post_reader(void) { fever_release(big); }
+/* what depends on another, and will read what is away: the completer asks for it */
+FEVER_TASK(long, first, (long, x)) {
+    ran(x);
+    return 3 * x + 1;
+}
+FEVER_TASK(long, reads_after, (fever_ref, before), (fever_ref, r), (long, x)) {
+    const long *at = NULL;
+    (void)before;
+    ran(x);
+    int rc = fever_view_raw(r, (const void **)&at, NULL, 0);
+    if (rc == 0 ? !is_right(at) : rc != -FEVER_ETIMEDOUT)
+        broken();
+    return 3 * x + 1;
+}
+static fever_ref before_it;
+static void      setup_depends(void) {
+    setup_reader_away();
+    before_it = first_remote(2);
+    expect(before_it, EXPECT_LONG, 7);
+    fv_task_claim(act(THIRD), fv_ref_index(before_it.id));
+    act(DRIVER);
+    expect(reads_after_remote(before_it, big, 3), EXPECT_LONG, 10);
+    for (struct fv_self *other = act(OTHER); fv_worker_step(other, true);) /* it waits for the first */
+        ;
+    act(DRIVER);
+}
+static void prepare_completer(void) { /* the victim has it */
+    uint64_t *truth = &fv_task(fv_ref_index(before_it.id))->truth;
+    fv_store_release_64(truth, fv_truth_with(fv_load_relaxed_64(truth), VICTIM, FV_RUN));
+}
+static void op_complete(void) { fv_execute(fv_self, fv_ref_index(before_it.id)); }
 
 #define S(name_, before_, ...) {.name = name_, .before = before_, .finish = finish, ##__VA_ARGS__}
 
@@ -255,6 +287,7 @@ const struct scenario store_scenarios[] = {
     S("store: view of what is away", before, .setup = setup_reader_away, .prepare = prepare_reader, .op = op_view, .post = post_reader),
     S("store: read", before, .flags = OP_SHORT, .setup = setup_reader, .prepare = prepare_reader, .op = op_read, .post = post_reader),
     S("store: read what is away", before, .setup = setup_reader_away, .prepare = prepare_reader, .op = op_read, .post = post_reader),
+    S("store: complete, what depends reads what is away", before, .setup = setup_depends, .prepare = prepare_completer, .op = op_complete),
     S("store: take", before, .flags = OP_SHORT, .setup = setup_keeper, .op = op_take),
     S("store: take, the last holder leaves", leave, .setup = setup_keeper, .op = op_take),
     S("store: copied", before, .setup = setup_keeper, .prepare = prepare_taken, .op = copied),
