@@ -356,6 +356,20 @@ int fever_get_many_raw(const fever_ref *refs, size_t n, void *out, size_t bytes,
     return fv_leave(self, rc);
 }
 
+/* 0 when it is there; its error when it has failed */
+static inline int await_one(struct fv_self *self, uint64_t id, double timeout_s, uint32_t *index) {
+    uint64_t t = 0;
+    int rc = fv_ref_check(id, index, &t);
+    if (rc == 0 && !fv_state_is_complete(fv_truth_state(t))) {
+        rc = fv_wait_complete(self, *index, fv_ref_gen(id), fv_deadline(timeout_s));
+        if (rc == 0)
+            rc = fv_ref_check(id, index, &t);
+    }
+    if (rc == 0 && fv_truth_state(t) == FV_FAIL)
+        rc = failure_of(*index);
+    return rc;
+}
+
 int fever_wait_one(fever_ref ref, double timeout_s) {
     int why;
     if (isnan(timeout_s))
@@ -364,15 +378,7 @@ int fever_wait_one(fever_ref ref, double timeout_s) {
     if (self == NULL)
         return why;
     uint32_t index = 0;
-    uint64_t t = 0;
-    int rc = fv_ref_check(ref.id, &index, &t);
-    if (rc == 0 && !fv_state_is_complete(fv_truth_state(t))) {
-        rc = fv_wait_complete(self, index, fv_ref_gen(ref.id), fv_deadline(timeout_s));
-        if (rc == 0)
-            rc = fv_ref_check(ref.id, &index, &t);
-    }
-    if (rc == 0 && fv_truth_state(t) == FV_FAIL)
-        rc = failure_of(index);
+    int rc = await_one(self, ref.id, timeout_s, &index);
     return fv_leave(self, rc);
 }
 
@@ -516,15 +522,8 @@ int fever_view_raw(fever_ref ref, const void **data_out, size_t *bytes_out, doub
     if (FV_UNLIKELY(self == NULL))
         return why;
     uint32_t index = 0;
-    uint64_t t = 0, bytes;
-    int rc = fv_ref_check(ref.id, &index, &t);
-    if (rc == 0 && !fv_state_is_complete(fv_truth_state(t))) {
-        rc = fv_wait_complete(self, index, fv_ref_gen(ref.id), fv_deadline(timeout_s));
-        if (rc == 0)
-            rc = fv_ref_check(ref.id, &index, &t);
-    }
-    if (rc == 0 && fv_truth_state(t) == FV_FAIL)
-        rc = failure_of(index);
+    uint64_t bytes;
+    int rc = await_one(self, ref.id, timeout_s, &index);
     if (rc < 0)
         return fv_leave(self, rc);
     if (FV_UNLIKELY(fv_result_is_large(fv_task(index)))) {
