@@ -1,7 +1,12 @@
 /* t_warm.c: the helper: memory ahead of demand, given back when there is too much, and the helper's death. */
 #include "rt.h"
 
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
 #include "shm/arena.h"
+#include "shm/mapped.h"
 
 #define MIB (1ull << 20)
 
@@ -195,9 +200,126 @@ static void test_options(void)
     rt_shutdown();
 }
 
+/* ------------------------------------------------------------------------------------------------ 4 KiB pages */
+
+#define WARM (32 * MIB)
+#define HIGH (28 * MIB) /* of these at the high end, at least */
+
+/* How many 4 KiB pages of the high end of the store this process has entries for; -1: that cannot be seen. */
+static long entries(void)
+{
+    uint64_t from = (uint64_t)(uintptr_t)fv_map.base + fv_map.seg->bytes - HIGH, word;
+    long     n = 0;
+    int      fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+    for (uint64_t k = 0; fd >= 0 && k < HIGH / 4096; k++) {
+        if (pread(fd, &word, sizeof word, (off_t)((from / 4096 + k) * sizeof word)) != sizeof word) {
+            n = -1;
+            break;
+        }
+        n += (long)(word >> 63);
+    }
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? -1 : n;
+}
+
+static long faults(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_SELF, &u);
+    return u.ru_minflt;
+}
+
+FEVER_TASK(long, count_entries)
+{
+    return entries();
+}
+FEVER_TASK(long, nap_a_little)
+{
+    rt_nap();
+    return 0;
+}
+/* How many faults a result of 4 MiB costs its worker. */
+FEVER_TASK_BYTES(make_result)
+{
+    long  before = faults(), *at = fever_result(4 * MIB);
+
+    if (at == NULL)
+        return;
+    memset(at, 1, 4 * MIB);
+    *at = faults() - before;
+}
+
+static long ask(fever_ref ref)
+{
+    long n = -2;
+
+    fever_get(ref, &n);
+    fever_release(ref);
+    return n;
+}
+
+#define PAGES (4 * MIB / 4096)
+#ifdef __SANITIZE_ADDRESS__ /* which notes what it sees in memory of its own */
+#define A_FEW ((long)PAGES * 3 / 4)
+#else
+#define A_FEW ((long)PAGES / 16)
+#endif
+
+static void test_small_pages(void)
+{
+    fever_ref   ref[4];
+    long        n = 0, before;
+    const long *view;
+    size_t      bytes;
+
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* children have it too */
+    rt_init(.workers = 1, .store_bytes = 96 * MIB, .store_warm = WARM, .store_keep = 96 * MIB);
+    TAP_OK(becomes(warm, WARM, WARM + 4 * MIB) && is_parked(), "so much is warm");
+    if (entries() < 0 || !fv_load_relaxed_32(&fv_map.seg->warm.small_pages)) {
+        tap_skip("pages are of 2 MiB all the same, or cannot be seen");
+    } else {
+        for (double end = rt_now() + 2 * RT_LONG; (n = entries()) < (long)(HIGH / 4096) && rt_now() < end;)
+            ask(nap_a_little_remote());
+        TAP_IS(n, HIGH / 4096, "a driver that waits maps what is warm meanwhile");
+        memset(block, 'x', sizeof block);
+        before = faults();
+        for (int i = 0; i < 3; i++)
+            fever_put(block, sizeof block, &ref[i]);
+        n = faults() - before;
+        TAP_OK(n < A_FEW, "its first puts fault hardly: %ld times for %d pages", n, (int)(3 * PAGES));
+        for (double end = rt_now() + 2 * RT_LONG; (n = ask(count_entries_remote())) < (long)(HIGH / 4096) && rt_now() < end;)
+            rt_nap();
+        TAP_IS(n, HIGH / 4096, "a worker that has nothing to do, too");
+        ref[3] = make_result_remote();
+        TAP_IS(fever_view(ref[3], &view, &bytes), 0, "the first large result of a worker");
+        TAP_OK(bytes == 4 * MIB && *view < A_FEW, "faults hardly: %ld times", *view);
+        for (int i = 0; i < 4; i++)
+            fever_release(ref[i]);
+        /* nothing is mapped, and nobody had time for it: in few calls then */
+        for (int round = 0; round < 2; round++) {
+            madvise(fv_map.base + fv_map.seg->off_data, fv_map.seg->bytes - fv_map.seg->off_data, MADV_DONTNEED);
+            if (round == 0)
+                fv_mapped_forget();
+            else
+                fv_faa_32(&fv_map.seg->warm.given_back, 1);
+            before = faults();
+            fever_put(block, sizeof block, &ref[0]);
+            n = faults() - before;
+            TAP_OK(n < (long)PAGES * 3 / 4, "%s: %ld faults for %d pages", round == 0 ? "a put at once" : "after memory was given back", n, (int)PAGES);
+            fever_release(ref[0]);
+        }
+    }
+    rt_shutdown();
+    prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+}
+
 int main(void)
 {
     rt_begin(120);
+    test_small_pages();
     test_ahead();
     test_killed();
     test_options();

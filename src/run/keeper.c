@@ -22,6 +22,7 @@
 #include "run/room.h"
 #include "run/runtime.h"
 #include "run/spillfile.h"
+#include "shm/mapped.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -443,6 +444,7 @@ void fv_keeper_main(int control, const int *fd) {
     size_t slots = (size_t)fv_map.seg->n_procs << fv_map.shift;
     fv_homes[FV_SUPERVISOR] = NULL;
     fv_holds_fini(); /* what we know of the supervisor's holds: they are not ours */
+    fv_mapped_forget();
     if (fv_self_init(&self, fv_rt.keeper_slot, false) < 0)
         _exit(126);
     fv_self = &self;

@@ -66,6 +66,8 @@ void fv_worker_note_wait(struct fv_proc *p, unsigned reason, uint64_t ref);
 /* run/sleep.c: sleeps on the own bell: until it rings, the deadline, or the end of the supervisor (checked each 100 ms).
  * 0, -FEVER_ETIMEDOUT, -FEVER_ERUNTIME. */
 int  fv_sleep(struct fv_self *self, uint32_t seen, uint64_t deadline);
+/* A worker that has nothing to do: until its bell rings. */
+void fv_sleep_idle(struct fv_proc *self, uint32_t seen);
 /* What this process waits for, for the tools. */
 void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref);
 

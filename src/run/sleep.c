@@ -8,8 +8,10 @@
 
 #include "base/clock.h"
 #include "run/runtime.h"
+#include "shm/mapped.h"
 
 #define SUPERVISOR_CHECK_NS 100000000ull
+#define AHEAD_NS            1000000 /* asleep for so long: time for what is done ahead of need */
 
 void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref) { fv_worker_note_wait(self->proc, reason, ref); }
 
@@ -20,6 +22,19 @@ static bool supervisor_is_gone(struct fv_self *self) {
     return poll(&p, 1, 0) > 0;
 }
 
+/* Whoever has slept a while without being called has time.  In small steps: it may be called at any moment. */
+static void work_ahead(struct fv_proc *p, uint32_t seen, uint64_t deadline) {
+    if (!fv_mapped_matters() || (deadline != UINT64_MAX && fv_now_ns() + AHEAD_NS > deadline) || fv_bell_wait(p, seen, AHEAD_NS))
+        return;
+    while (fv_bell_read(p) == seen && (deadline == UINT64_MAX || fv_now_ns() < deadline) && fv_mapped_ahead())
+        ;
+}
+
+void fv_sleep_idle(struct fv_proc *p, uint32_t seen) {
+    work_ahead(p, seen, UINT64_MAX);
+    fv_bell_wait(p, seen, -1);
+}
+
 int fv_sleep(struct fv_self *self, uint32_t seen, uint64_t deadline) {
     if (self->call_supervisor) {
         self->call_supervisor = false;
@@ -28,6 +43,7 @@ int fv_sleep(struct fv_self *self, uint32_t seen, uint64_t deadline) {
     fv_store_relaxed_32(&self->proc->wait_ends, deadline != UINT64_MAX);
     if (!self->is_worker)
         fv_proc_set_cpu(self->proc, sched_getcpu()); /* a worker pinned here makes way */
+    work_ahead(self->proc, seen, deadline);
     for (;;) {
         uint64_t now = fv_now_ns();
         if (now >= deadline)

@@ -162,6 +162,7 @@ static void give_back(uint64_t surplus) {
             !fv_super_claim(s, FV_WARM_OWNER, mine))
             continue;
         fv_chunks_set_backed(c, end, false);
+        fv_faa_32(&fv_map.seg->warm.given_back, 1);
         fv_shmfile_release(fv_map.fd, fv_chunk_offset(c), (uint64_t)(end - c) * FV_CHUNK_BYTES);
         fv_super_release(s);
         surplus -= FV_SUPER_BYTES;

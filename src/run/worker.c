@@ -27,6 +27,7 @@
 #include "run/fast.h"
 #include "run/runtime.h"
 #include "run/tidy.h"
+#include "shm/mapped.h"
 
 #define STACK_BYTES   (256ull << 20)
 #define STACK_RESERVE (1ull << 20) /* a body in place starts only with so much left */
@@ -366,7 +367,7 @@ static void loop(struct fv_self *self) {
             if (FV_UNLIKELY(fv_load_acquire_32(&p->leave_wanted))) /* whoever wants it rings afterwards */
                 fv_worker_make_room(self);
             fv_worker_note_wait(p, FV_WAIT_IDLE, 0);
-            fv_bell_wait(p, seen, -1);
+            fv_sleep_idle(p, seen);
             fv_spin_learn(self, fv_now_ns() - p->wait_since_ns);
             fv_worker_note_wait(p, FV_WAIT_NOT, 0);
             fv_bell_idle_clear(self->slot);
@@ -504,6 +505,7 @@ void fv_worker_main(uint32_t slot, uint32_t patron) {
     struct fv_proc *p = fv_proc(slot);
     fv_homes[FV_SUPERVISOR] = NULL;
     fv_holds_fini(); /* what we know of the supervisor's holds: they are not ours */
+    fv_mapped_forget();
     if (fv_self_init(self, slot, true) < 0)
         _exit(126);
     fv_self = self;

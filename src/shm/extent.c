@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "shm/bell.h"
+#include "shm/mapped.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -64,7 +65,8 @@ static bool back(uint32_t c, uint32_t end) {
         if (fv_segment_alloc(offset, bytes) < 0)
             return false;
         if (bytes >= FV_SUPER_BYTES) /* one call is cheaper than a fault for each page; where it fails these come */
-            (void)madvise(fv_at(offset), bytes, MADV_POPULATE_WRITE);
+            if (madvise(fv_at(offset), bytes, MADV_POPULATE_WRITE) == 0 && fv_mapped_matters())
+                fv_mapped_note(c, j);
         fv_chunks_set_backed(c, j, true);
         c = j;
     }
@@ -223,6 +225,8 @@ static uint32_t claim_extent(struct fv_extent_hints *h, uint32_t owner, uint32_t
         }
     }
     *hint = c;
+    if (fv_mapped_matters())
+        fv_mapped_add(c, c + want);
     fv_faa_32(&fv_map.seg->extent_chunks, want);
     look_ahead(c, false);
     return c;
@@ -260,6 +264,8 @@ bool fv_chunk_claim(struct fv_extent_hints *h, uint32_t owner, uint32_t *chunk_o
                 return false;
             }
             h->small = c + 1;
+            if (fv_mapped_matters())
+                fv_mapped_add(c, c + 1);
             look_ahead(c, true);
             *chunk_out = c;
             return true;

@@ -596,7 +596,8 @@ struct fv_keeper_state {
  *   ahead_high,  driver at init, frozen            a claim looks so many chunks ahead (extents downwards, small chunks upwards) whether
  *   ahead_low                                      there is memory; if not it wakes the helper.  0: there is no helper
  *   too_much     helper                            more may be given back than is kept: who frees a large extent wakes it
- *   small_pages  helper                            2 MiB pages cannot be had: each process populates its own mapping
+ *   small_pages  helper                            2 MiB pages cannot be had: each process populates its own mapping (shm/mapped.h)
+ *   given_back   helper, before it gives memory back adds 1: whoever has mapped that has to do it again
  */
 struct fv_warm_state {
     uint32_t bell FV_ALIGNED(64);
@@ -604,6 +605,7 @@ struct fv_warm_state {
     uint32_t ahead_high, ahead_low;
     uint32_t too_much;
     uint32_t small_pages;
+    uint32_t given_back;
 };
 
 /* ------------------------------------------------------------------------------------- header */

@@ -15,6 +15,7 @@
 
 #include "fever.h"
 #include "plat/shmfile.h"
+#include "shm/mapped.h"
 
 struct fv_map fv_map = {.fd = -1};
 
@@ -191,6 +192,7 @@ int fv_segment_attach_ro(int fd, struct fv_map *map, char *why, size_t why_bytes
 void fv_segment_unmap(void) {
     if (fv_map.base == NULL)
         return;
+    fv_mapped_forget();
     uint64_t bytes = fv_map.seg->bytes;
     if (fv_map.view != NULL && fv_map.view != fv_map.base)
         munmap(fv_map.view, bytes);
