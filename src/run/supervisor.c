@@ -42,8 +42,9 @@
 #define SLOW_TICK_NS   10000000ull  /* while a recovery is unfinished */
 #define QUIET_NS       200000000ull /* no deadline for so long: the tick ends */
 #define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
-#define DESCENDANTS_NS 1000000000ull /* at most so long processes that task code left behind are hunted: one that goes on by forking must not escape */
-#define ORPHANED_NS    1000000000ull /* the same when the driver is dead, from its death on */
+#define DESCENDANTS_NS 1000000000ull /* at most so long processes that task code left behind are hunted */
+#define REAP_MOST      256     /* who has ended is reaped so many at a time, */
+#define ORPHANS_MOST   65536   /* and at the end so many */
 #define LAST_WORD_NS   5000000ull   /* a worker whose task's time is up may say where it is, then it is killed */
 #define TAKER_NS       100000000ull  /* how long a full stream waits for a thread of the driver that has not called in yet */
 #define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
@@ -76,6 +77,7 @@ static bool            ending;
 static int             spawn_error; /* of the last one that failed */
 static uint64_t        spare_tick_ns;
 static bool            spares_are_short; /* a blocked worker waits for a spare that is about to stand by */
+static bool            more_have_ended;  /* and were not reaped yet */
 static pid_t           helper;
 static uint64_t        helper_started_ns;
 static uint32_t        helper_quick_deaths; /* in a row */
@@ -270,29 +272,40 @@ static void buried(uint32_t slot, int status, const char *program) {
     arm_tick();
 }
 
+static uint32_t slot_of(pid_t pid) {
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+        if (child[s].pid == pid)
+            return s;
+    return 0;
+}
+
+/* Reaps who has ended, the oldest first, which ours are.  Not without end: what task code left behind may die as fast as it is
+ * reaped, see on_tick(). */
 static void reap_all(void) {
-    int       status;
-    pid_t     pid;
+    int       status, n;
     siginfo_t info;
-    for (;;) { /* also orphans of task code, which are nobody's slot */
+    for (n = 0; n < REAP_MOST; n++) {
         info.si_pid = 0;
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
-            return;
-        char program[16] = "";
-        fv_process_has_execed(info.si_pid, program);
-        if ((pid = waitpid(info.si_pid, &status, WNOHANG)) <= 0)
-            return;
+            break;
+        uint32_t slot = slot_of(info.si_pid); /* 0: an orphan of task code, or none of the workers */
+        char     program[16] = "";
+        if (slot != 0)
+            fv_process_has_execed(info.si_pid, program);
+        pid_t pid = waitpid(info.si_pid, &status, WNOHANG);
+        if (pid <= 0)
+            break;
         if (pid == helper)
             helper_died();
         fv_output_reaped(pid);
         if (fv_keeper_reaped(pid, status))
             arm_tick();
-        for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
-            if (child[s].pid == pid) {
-                buried(s, status, program);
-                break;
-            }
+        if (slot != 0)
+            buried(slot, status, program);
     }
+    more_have_ended = n == REAP_MOST;
+    if (more_have_ended)
+        arm_tick();
 }
 
 /* ------------------------------------------------------------------------------------------------ the end */
@@ -307,12 +320,13 @@ static void kill_group(pid_t pid) {
 }
 
 /* Children of task code that outlived their parents are ours now: end them too.  Whose group is a new one
- * in each generation is hunted until UNTIL. */
-static void kill_descendants(uint64_t until) {
-    char  path[64], line[4096];
-    pid_t pid;
+ * in each generation is hunted for DESCENDANTS_NS. */
+static void kill_descendants(void) {
+    char     path[64], line[4096];
+    pid_t    pid;
+    uint64_t until = fv_now_ns() + DESCENDANTS_NS;
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    while (fv_now_ns() < until) {
+    do {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
         if (fd >= 0)
@@ -333,14 +347,13 @@ static void kill_descendants(uint64_t until) {
             }
         if (!any)
             return;
-        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+        for (int i = 0; i < ORPHANS_MOST && (pid = waitpid(-1, NULL, WNOHANG)) > 0; i++)
             fv_output_reaped(pid);
         sched_yield();
-    }
+    } while (fv_now_ns() < until);
 }
 
 __attribute__((noreturn)) static void end(bool farewell) {
-    uint64_t begin = fv_now_ns();
     ending = true;
     fv_store_release_32(&fv_map.seg->state, FV_STOPPING);
     fv_bell_ring_all();
@@ -371,7 +384,7 @@ __attribute__((noreturn)) static void end(bool farewell) {
         kill(helper, SIGKILL);
         sched_setscheduler(helper, SCHED_OTHER, &none);
     }
-    kill_descendants(farewell ? fv_now_ns() + DESCENDANTS_NS : begin + ORPHANED_NS);
+    kill_descendants();
     if (!fv_output_finish(farewell ? UNREAD_NS : LAST_WORDS_NS, farewell))
         fv_store_release_32(&fv_map.seg->output_lost, 1);
     fv_store_release_32(&fv_map.seg->state, FV_GONE);
@@ -440,6 +453,8 @@ static void on_tick(void *arg, int fd, uint32_t events) {
             child[s].kill_ns = UINT64_MAX;
             kill(child[s].pid, SIGKILL);
         }
+    if (more_have_ended)
+        reap_all();
     if (spares_are_short) {
         spare_tick_ns = FV_MIN(spare_tick_ns * 2, SLOW_TICK_NS);
         find_spares();
@@ -469,7 +484,7 @@ static void arm_tick(void) {
     uint64_t delayed = release_delayed(), turn = fv_dispatch_turn();
     bool slow = fv_sweep_adopted(&sup) || fv_sweep_recounts(&sup) || fv_load_acquire_32(&fv_map.seg->resweep);
     slow |= fv_output_tick();
-    slow |= fv_keeper_tick();
+    slow |= fv_keeper_tick() | more_have_ended;
     bool     dying = false;
     for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
         slow |= child[s].state == CHILD_WAITS_FOR_RESPAWN;
