@@ -105,6 +105,22 @@ static void tables(void)
     TAP_IS(fv_dispatch_lacks(&v, &classes[0].demand), FV_DEMAND_HOST, "no process is left");
     TAP_IS(fv_dispatch_pick(&v), -1, "so nobody starts");
 
+    v = make(2, 10, U, U);
+    use(&v, demand(U, U, 0));
+    add(&v, demand(U, U, 0), 9000, FV_DISPATCH_PASS_NS); /* waits for what one that has started holds */
+    add(&v, demand(U, 0, 0), 5, 0);
+    classes[1].resumes = true;
+    TAP_IS(fv_dispatch_pick(&v), 1, "one that has started goes on before a higher one that nobody may pass");
+    add(&v, demand(U, 0, 0), 6, 0);
+    classes[2].resumes = true;
+    TAP_IS(fv_dispatch_pick(&v), 2, "of two the higher rank first");
+    classes[2].demand = demand(2 * U, 0, 0);
+    classes[1].n = 0;
+    add(&v, demand(U, 0, 0), 10000, 0);
+    TAP_IS(fv_dispatch_pick(&v), 3, "when its CPUs are not there a new one passes it");
+    classes[2].waited_ns = FV_DISPATCH_PASS_NS;
+    TAP_IS(fv_dispatch_pick(&v), -1, "but not for long");
+
     TAP_OK(fv_dispatch_rank(1, 5000000000ull) > fv_dispatch_rank(0, 4500000000ull), "a step of priority is worth half a second of waiting");
     TAP_OK(fv_dispatch_rank(1, 5000000000ull) < fv_dispatch_rank(0, 3900000000ull), "but not more than one");
     TAP_IS(fv_dispatch_rank(1, 5000000000ull), fv_dispatch_rank(0, 4000000000ull), "it is worth a second");
@@ -137,7 +153,10 @@ static int oracle_pick(const struct fv_dispatch_view *v)
     for (uint32_t c = 0; c < v->n_classes; c++)
         if (v->classes[c].n != 0) {
             int at = n++;
-            for (; at > 0 && v->classes[sorted[at - 1]].rank_ns < v->classes[c].rank_ns; at--)
+            for (; at > 0 && (v->classes[c].resumes != v->classes[sorted[at - 1]].resumes
+                                  ? v->classes[c].resumes
+                                  : v->classes[sorted[at - 1]].rank_ns < v->classes[c].rank_ns);
+                 at--)
                 sorted[at] = sorted[at - 1];
             sorted[at] = (int)c;
         }
@@ -184,6 +203,7 @@ static void brute_force(void)
             struct fv_demand d = any_demand(&seed);
             add(&v, d, (int64_t)((seed >> 12) % 5), (seed >> 13) % 3 * FV_DISPATCH_PASS_NS / 2);
             classes[v.n_classes - 1].n = (seed >> 17) % 8 != 0;
+            classes[v.n_classes - 1].resumes = (seed >> 14) % 4 == 0;
         }
         for (int round = 0; round < 8; round++) { /* start what may start, one after the other */
             int got = fv_dispatch_pick(&v), want = oracle_pick(&v);

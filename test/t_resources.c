@@ -9,6 +9,7 @@
 struct page {
     atomic_int in, most, gate, done, plain, order[64], n_order, attempts, threads, stop;
     atomic_int ended[4096];
+    atomic_int gates[8], inside[8], cpu[8], units, most_units; /* of those that block */
 };
 static struct page *page;
 
@@ -82,7 +83,78 @@ FEVER_TASK(int, half_chain, (int, n))
 FEVER_TASK(int, add_one, (fever_ref, r)) { int v = -100; int rc = fever_get(r, &v); return rc < 0 ? rc : v + 1; }
 FEVER_TASK(int, bad, (int, code)) { fever_fail(code, "as it should"); return 0; }
 FEVER_TASK(int, once, (int, x)) { atomic_fetch_add(&page->ended[x], 1); for (int i = 0; i < 20; i++) sched_yield(); return x; }
+FEVER_TASK(int, once_and_again, (int, x)) /* blocks in between */
+{
+    int v = -1, rc = fever_take(x % 2 ? plain_remote(x) : plain_with(FEVER_WITH(.num_cpus = FEVER_NO_CPU, .max_retries = 250), x), &v);
+
+    return rc == -FEVER_ECRASHED || rc == -FEVER_EDEPTH ? x : rc < 0 ? rc : v; /* it used up its attempts; all processes are blocked */
+}
 FEVER_TASK(int, spin_ms, (int, ms)) { for (double end = rt_now() + ms * 1e-3; rt_now() < end;) sched_yield(); return ms; }
+
+/* Tasks that block.  Units of CPUs are counted while they do not. */
+static void take_units(int n)
+{
+    int now = atomic_fetch_add(&page->units, n) + n, most = atomic_load(&page->most_units);
+
+    while (now > most && !atomic_compare_exchange_weak(&page->most_units, &most, now))
+        ;
+}
+static void give_units(int n) { atomic_fetch_sub(&page->units, n); }
+static int  first_cpu(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        for (int i = 0; i < CPU_SETSIZE; i++)
+            if (CPU_ISSET(i, &set))
+                return i;
+    return -1;
+}
+static void stay_at(int gate)
+{
+    atomic_store(&page->cpu[gate], first_cpu());
+    atomic_store(&page->inside[gate], 1);
+    for (double end = rt_now() + 4 * RT_LONG; !atomic_load(&page->gates[gate]) && rt_now() < end;)
+        rt_nap();
+    atomic_store(&page->inside[gate], 0);
+}
+/* In until its gate is open.  units: of the CPUs that it was granted. */
+FEVER_TASK(int, stay, (int, gate), (int, units))
+{
+    take_units(units);
+    stay_at(gate);
+    give_units(units);
+    return 0;
+}
+/* Awaits one without a CPU that stays at gate 0, for so long, then stays at gate 1; gives OMP_NUM_THREADS * 100 + CPUs then. */
+FEVER_TASK(int, resumes, (int, units), (double, timeout))
+{
+    cpu_set_t set;
+    int       v, cpu = first_cpu();
+    fever_ref child = stay_with(FEVER_WITH(.num_cpus = FEVER_NO_CPU), 0, 0);
+
+    atomic_store(&page->cpu[7], cpu);
+    int         rc = fever_get_for(child, &v, timeout);
+    const char *s = getenv("OMP_NUM_THREADS");
+    fever_release(child);
+    take_units(units);
+    stay_at(1);
+    give_units(units);
+    return rc < 0 ? rc : sched_getaffinity(0, sizeof set, &set) < 0 ? -1 : (s == NULL ? 0 : atoi(s)) * 100 + CPU_COUNT(&set);
+}
+/* Blocks n times. */
+FEVER_TASK(int, often, (int, units), (int, n))
+{
+    int v = 0, bad = 0;
+
+    for (int i = 0; i < n; i++) {
+        take_units(units);
+        sched_yield();
+        give_units(units);
+        bad += fever_take(i % 3 == 0 ? plain_with(FEVER_WITH(.num_cpus = FEVER_NO_CPU), i) : plain_remote(i), &v) != 0 || v != i;
+    }
+    return bad;
+}
 
 static void reset(void) { memset((void *)page, 0, sizeof *page); }
 
@@ -415,6 +487,178 @@ static void order(void)
     rt_shutdown();
 }
 
+static void some_naps(void)
+{
+    for (int i = 0; i < 30; i++)
+        rt_nap();
+}
+
+/* Is one that has started shown to wait for so many CPUs? */
+static bool waits_to_resume(uint64_t units)
+{
+    const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+
+    for (double end = rt_now() + RT_LONG; rt_now() < end; rt_nap())
+        for (uint32_t i = 0; i < fv_load_acquire_32(&d->n_shown); i++)
+            if (d->pending[i].resumes && d->pending[i].cpu_units == units && d->pending[i].n == 1)
+                return true;
+    return false;
+}
+
+/* One is blocked; those that are to hold its CPUs are inside. */
+static fever_ref blocked_one(double cpus, double timeout, int n_others, fever_ref *others)
+{
+    fever_ref a = resumes_with(FEVER_WITH(.num_cpus = cpus, .priority = 1), (int)(cpus * 10000), timeout);
+    int       in = 0;
+
+    TAP_OK(rt_until(&page->inside[0], 1), "one of %g CPUs is blocked", cpus);
+    for (int i = 0; i < n_others; i++)
+        others[i] = stay_with(FEVER_WITH(.num_cpus = cpus > 1 ? 1 : cpus, .priority = 1), 2 + i, cpus > 1 ? 10000 : (int)(cpus * 10000));
+    for (int i = 0; i < n_others; i++)
+        in += rt_until(&page->inside[2 + i], 1);
+    TAP_IS(in, n_others, "its CPUs are %d others'", n_others);
+    return a;
+}
+
+static void take_all(int n, fever_ref *r)
+{
+    int v, bad = 0;
+
+    for (int i = 0; i < 8; i++)
+        atomic_store(&page->gates[i], 1);
+    for (int i = 0; i < n; i++)
+        bad += fever_take(r[i], &v) != 0;
+    TAP_IS(bad, 0, "all others end");
+    at_rest();
+}
+
+static void never_more(void) { TAP_OK(page->most_units <= 20000, "never more than two CPUs in use: %d units", page->most_units); }
+
+/* What is blocked gives its CPUs up, and goes on when it has them again. */
+static void resume(void)
+{
+    fever_ref a, h[8];
+    int       v = 0, n, bad;
+
+    unsetenv("OMP_NUM_THREADS");
+    rt_init(.workers = 2, .max_spares = 20, .resources = "gpu=1");
+    int two = fv_rt.topo.n_allowed >= 2 ? 2 : 1;
+
+    reset();
+    a = blocked_one(2, FEVER_FOREVER, 2, h);
+    atomic_store(&page->gates[0], 1);
+    TAP_OK(waits_to_resume(20000), "it could go on: that is shown");
+    some_naps();
+    TAP_IS(page->inside[1], 0, "it waits for both CPUs");
+    atomic_store(&page->gates[2], 1);
+    TAP_IS(fever_take(h[0], &v), 0, "one comes free");
+    for (double end = rt_now() + 0.15; rt_now() < end;) /* nobody passes it any more then */
+        rt_nap();
+    h[0] = stay_with(FEVER_WITH(.priority = 100), 4, 10000);
+    some_naps();
+    TAP_OK(!page->inside[1] && !page->inside[4], "it waits for the other, and a new one does not go before it");
+    atomic_store(&page->gates[3], 1);
+    TAP_OK(rt_until(&page->inside[1], 1), "both are free: it goes on");
+    TAP_IS(page->inside[4], 0, "the new one waits");
+    atomic_store(&page->gates[1], 1);
+    TAP_OK(fever_take(a, &v) == 0 && v == 200 + two, "its CPUs and OMP_NUM_THREADS are as before (%d)", v);
+    take_all(2, h);
+    never_more();
+
+    reset(); /* on another CPU than it was on before */
+    a = blocked_one(1, FEVER_FOREVER, 2, h);
+    n = page->cpu[2] == page->cpu[7]; /* who is not where it was */
+    atomic_store(&page->gates[0], 1);
+    TAP_OK(waits_to_resume(10000), "one of one CPU could go on");
+    TAP_IS(page->inside[1], 0, "and waits");
+    atomic_store(&page->gates[2 + n], 1);
+    TAP_OK(rt_until(&page->inside[1], 1), "another CPU than its own comes free: it goes on");
+    if (two == 2)
+        TAP_OK(page->cpu[1] == page->cpu[2 + n] && page->cpu[1] != page->cpu[7], "there");
+    atomic_store(&page->gates[2 + !n], 1);
+    TAP_IS(fever_take(h[!n], &v), 0, "its own comes free, too");
+    TAP_IS(fever_take(plain_remote(3), &v), 0, "there ordinary tasks run meanwhile");
+    TAP_IS(page->inside[1], 1, "(it still runs)");
+    take_all(1, &h[n]);
+    TAP_OK(fever_take(a, &v) == 0 && v == 1, "it ends");
+    never_more();
+
+    reset();
+    a = blocked_one(0.5, FEVER_FOREVER, 4, h);
+    atomic_store(&page->gates[0], 1);
+    TAP_OK(waits_to_resume(5000), "half a CPU");
+    some_naps();
+    TAP_IS(page->inside[1], 0, "is not there while four halves are in use");
+    atomic_store(&page->gates[4], 1);
+    TAP_OK(rt_until(&page->inside[1], 1), "and then it is");
+    take_all(4, h);
+    TAP_OK(fever_take(a, &v) == 0 && v == 1, "it ends");
+    never_more();
+
+    reset(); /* its time limit */
+    a = blocked_one(2, 0.02, 2, h);
+    TAP_OK(waits_to_resume(20000), "the wait's time is over");
+    TAP_IS(page->inside[1], 0, "it goes on when its CPUs are there");
+    take_all(2, h);
+    TAP_OK(fever_take(a, &v) == 0 && v == -FEVER_ETIMEDOUT, "and is told then");
+    never_more();
+    at_rest();
+
+    reset(); /* ends while it waits for its CPUs */
+    a = blocked_one(2, FEVER_FOREVER, 2, h);
+    atomic_store(&page->gates[0], 1);
+    TAP_OK(waits_to_resume(20000), "one that waits for its CPUs");
+    atomic_store(&page->gates[1], 1);
+    TAP_OK(fever_cancel(a, 0) == 1 && fever_take(a, &v) != -FEVER_ETIMEDOUT, "is cancelled: it goes on without them, and ends");
+    fever_release(a);
+    TAP_OK(page->inside[2] && page->inside[3], "(the others still run)");
+    take_all(2, h);
+    for (int how = 0; how < 2; how++) {
+        reset();
+        a = blocked_one(2, FEVER_FOREVER, 2, h);
+        atomic_store(&page->gates[0], 1);
+        TAP_OK(waits_to_resume(20000), "one that waits for its CPUs");
+        pid_t pid = 0;
+        for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+            if (fv_load_relaxed_32(&fv_proc(s)->lease) == FV_LEASE_WANTED)
+                pid = (pid_t)fv_proc(s)->pid;
+        if (how == 0) {
+            TAP_IS(fever_cancel(a, FEVER_CANCEL_FORCE), 1, "is cancelled by force");
+            TAP_IS(fever_take(a, &v), -FEVER_ECANCELED, "and has ended");
+            fever_release(a);
+        } else {
+            TAP_OK(pid > 0 && kill(pid, SIGKILL) == 0, "is killed");
+        }
+        take_all(2, h);
+        if (how == 1)
+            TAP_OK(fever_take(a, &v) == 0 && v == 200 + two, "and is repeated");
+    }
+
+    reset(); /* what it holds is awaited by who goes before all others */
+    a = resumes_with(FEVER_WITH(.num_cpus = 1, .resources = WANT({"gpu", 1}), .n_resources = 1), 10000, FEVER_FOREVER);
+    TAP_OK(rt_until(&page->inside[0], 1), "one that holds a resource is blocked");
+    h[0] = plain_with(FEVER_WITH(.priority = 100, .resources = WANT({"gpu", 1}), .n_resources = 1), 1);
+    for (double end = rt_now() + 0.15; rt_now() < end;)
+        rt_nap();
+    atomic_store(&page->gates[0], 1);
+    TAP_OK(rt_until(&page->inside[1], 1), "it goes on before one of high priority that waits for the resource");
+    take_all(1, h);
+    TAP_IS(fever_take(a, &v), 0, "both end");
+
+    reset();
+    static const double num[8] = {0.5, 1, 2, 0.25, 1, 0.75, 2, 0.5};
+    for (int i = 0; i < 8; i++)
+        h[i] = often_with(FEVER_WITH(.num_cpus = num[i], .priority = 1 + i % 3), (int)(num[i] * 10000), 100);
+    bad = 0;
+    for (int i = 0; i < 8; i++)
+        bad += fever_take(h[i], &v) != 0 || v != 0;
+    TAP_IS(bad, 0, "eight that block a hundred times each");
+    never_more();
+    at_rest();
+    rt_balanced(0);
+    rt_shutdown();
+}
+
 /* 2,000 tasks of all kinds, and workers killed all the time. */
 static void storm(void)
 {
@@ -433,7 +677,7 @@ static void storm(void)
         struct fever_resource w[2] = {{"gpu", 0.5 * (1 + how % 4)}, {"disk", 0.3}};
         struct fever_task_options o = {.struct_bytes = sizeof o, .num_cpus = num[how / 4 % 8], .priority = (int)(how / 32 % 5) - 2, .resources = w,
                                        .n_resources = how / 256 % 3, .max_retries = 250};
-        r[i] = how % 5 == 0 ? once_remote(i) : once_with(&o, i);
+        r[i] = how % 5 == 0 ? once_remote(i) : how % 5 == 1 ? once_and_again_with(&o, i) : once_with(&o, i);
         if (i % 25 == 0) {
             uint32_t s = 1 + seed % fv_rt.n_worker_slots;
             pid_t    pid = (pid_t)fv_proc(s)->pid;
@@ -539,6 +783,7 @@ int main(void)
     PART(fractions);
     PART(several);
     PART(ends);
+    PART(resume);
     PART(cancelled_deep);
     PART(order);
     PART(in_the_driver);

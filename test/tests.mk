@@ -56,6 +56,7 @@ CRASH_KILL_SOURCES += test/crash/ops_arena.c
 CRASH_KILL_SOURCES += test/crash/ops_stream.c
 CRASH_KILL_SOURCES += test/crash/ops_cancel.c
 CRASH_KILL_SOURCES += test/crash/ops_object.c
+CRASH_KILL_SOURCES += test/crash/ops_grant.c
 CRASH_KILL_SOURCES += test/crash/ops_store.c
 test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)
 test_crash_kill_O0_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL -DFV_STEPPED

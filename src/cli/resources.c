@@ -51,8 +51,8 @@ void cli_resources(const struct fv_segment *s, json_t *status) {
         char demand[256], reason[160];
         say_demand(d, w, demand, sizeof demand);
         say_reason(d, w, reason, sizeof reason);
-        json_array_append_new(pending, json_pack("{s:I, s:o, s:i, s:f, s:o}", "tasks", (json_int_t)w->n, "each", cli_text(demand), "priority",
-                                                 (int)w->priority, "waiting_s", now > w->since_ns ? (double)(now - w->since_ns) * 1e-9 : 0.0,
+        json_array_append_new(pending, json_pack("{s:I, s:o, s:i, s:b, s:f, s:o}", "tasks", (json_int_t)w->n, "each", cli_text(demand), "priority",
+                                                 (int)w->priority, "resumes", (int)(w->resumes != 0), "waiting_s", now > w->since_ns ? (double)(now - w->since_ns) * 1e-9 : 0.0,
                                                  "reason", cli_text(reason)));
     }
     json_object_set_new(status, "resources", resources);
@@ -72,7 +72,8 @@ void cli_print_resources(const json_t *status) {
     }
     printf(" in use by %lld granted tasks\n", (long long)json_integer_value(json_object_get(status, "granted")));
     json_array_foreach(json_object_get(status, "demands"), i, w)
-        printf("  demand     %lld tasks of %s each, for %s: %s\n", (long long)json_integer_value(json_object_get(w, "tasks")),
+        printf("  %s     %lld tasks of %s each, for %s: %s\n", json_is_true(json_object_get(w, "resumes")) ? "resume" : "demand",
+               (long long)json_integer_value(json_object_get(w, "tasks")),
                json_string_value(json_object_get(w, "each")), cli_seconds(json_real_value(json_object_get(w, "waiting_s")), a, sizeof a),
                json_string_value(json_object_get(w, "reason")));
 }

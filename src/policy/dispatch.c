@@ -35,13 +35,19 @@ static uint32_t parts_of(const struct fv_demand *d) {
     return set;
 }
 
-/* The best after `last` (NULL: of all); equal ranks in order of the classes. */
+/* Equal ranks go in order of the classes. */
+static bool is_before(const struct fv_dispatch_class *a, const struct fv_dispatch_class *b) {
+    if (a->resumes != b->resumes)
+        return a->resumes;
+    return a->rank_ns > b->rank_ns || (a->rank_ns == b->rank_ns && a < b);
+}
+
+/* The best after `last` (NULL: of all). */
 static const struct fv_dispatch_class *next_best(const struct fv_dispatch_view *v, const struct fv_dispatch_class *last) {
     const struct fv_dispatch_class *best = 0;
     for (uint32_t i = 0; i < v->n_classes; i++) {
         const struct fv_dispatch_class *c = &v->classes[i];
-        bool after = last == 0 || c->rank_ns < last->rank_ns || (c->rank_ns == last->rank_ns && c > last);
-        if (c->n != 0 && after && (best == 0 || c->rank_ns > best->rank_ns))
+        if (c->n != 0 && (last == 0 || is_before(last, c)) && (best == 0 || is_before(c, best)))
             best = c;
     }
     return best;

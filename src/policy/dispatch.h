@@ -8,6 +8,8 @@
  *            priority p goes as if it had been submitted p steps earlier.  So none waits for ever behind a stream of higher ones.
  *   passing  a demand that does not fit is passed by lower ones that do.  When it has waited for FV_DISPATCH_PASS_NS, nobody
  *            passes it any more who takes of a resource that it takes, too.  So what is given back gathers for it.
+ *   resuming a task that has started, was blocked and gave its CPUs up asks for them again.  It goes before all that have not
+ *            started, whatever their priority: it holds other resources, which these may wait for, and then nobody else could go on.
  *   CPUs     a whole number of CPUs is taken for oneself; fractions gather on CPUs of their own, as few as hold their sum.
  */
 #ifndef FV_POLICY_DISPATCH_H
@@ -34,6 +36,7 @@ struct fv_dispatch_class {
     int64_t          rank_ns; /* higher goes first: see fv_dispatch_rank() */
     uint64_t         waited_ns;
     uint32_t         n;       /* 0: ignored */
+    bool             resumes; /* they have started: CPUs alone are asked for */
 };
 
 struct fv_dispatch_view {

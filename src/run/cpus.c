@@ -27,6 +27,7 @@ static struct library {
 
 static enum { AT_HOME, ELSEWHERE, WIDENED } where;
 static int elsewhere; /* that CPU, or FV_GRANT_ANY */
+static int own[FV_TOPO_CPUS], n_own; /* CPUs of the granted task that runs here, as it had them last */
 
 static void set_threads(struct library *l, int n) {
     void (*set)(int) = NULL;
@@ -83,30 +84,57 @@ static void threads_as_before(void) {
         }
 }
 
-void fv_cpus_take(struct fv_self *self, uint32_t index) {
+/* What the grant says: CPUs, at cpus, of which it gives the number; of how many places. */
+static int granted_cpus(struct fv_self *self, int *cpus, int *lent_out) {
     const struct fv_topo *topo = &fv_rt.topo;
-    static int            cpus[FV_TOPO_CPUS];
-    int                   cpu = self->proc->grant_cpu, n = 0, lent = 0;
+    int                   cpu = self->proc->grant_cpu, n = 0;
+    *lent_out = 0;
     if (cpu == FV_GRANT_LENT) {
         for (uint32_t p = 1; p <= fv_rt.n_workers; p++)
             if (fv_load_relaxed_32(&fv_proc(p)->lent_to) == self->slot + 1) {
                 int c = fv_proc_cpu(fv_proc(p));
-                lent++;
+                ++*lent_out;
                 if (c >= 0 && n < FV_TOPO_CPUS)
                     cpus[n++] = c;
             }
-        if (lent > 1)
-            more_threads(lent, fv_task_options_of(index));
-        if (n == 0 || (n == 1 && cpus[0] == self->proc->cpu)) {
-            fv_cpus_home(self);
-            return;
-        }
-        if (fv_topo_pin_threads(cpus, n) == 0)
-            where = WIDENED;
-    } else if (fv_rt.options.pin && !(where == ELSEWHERE && elsewhere == cpu)) {
-        if (cpu >= 0 ? fv_topo_pin_threads(&cpu, 1) == 0 : fv_topo_pin_threads(topo->cpus, topo->n_allowed) == 0)
-            where = ELSEWHERE, elsewhere = cpu;
+    } else if (fv_rt.options.pin && cpu >= 0) {
+        cpus[n++] = cpu;
+    } else if (fv_rt.options.pin) {
+        for (; n < topo->n_allowed && n < FV_TOPO_CPUS; n++)
+            cpus[n] = topo->cpus[n];
     }
+    return n;
+}
+
+/* All threads of this process go where own[] says. */
+static void move(struct fv_self *self) {
+    int cpu = self->proc->grant_cpu;
+    if (cpu != FV_GRANT_LENT) {
+        if (n_own != 0 && !(where == ELSEWHERE && elsewhere == cpu) && fv_topo_pin_threads(own, n_own) == 0)
+            where = ELSEWHERE, elsewhere = cpu;
+    } else if (n_own == 0 || (n_own == 1 && own[0] == self->proc->cpu)) {
+        fv_cpus_home(self);
+    } else if (fv_topo_pin_threads(own, n_own) == 0) {
+        where = WIDENED;
+    }
+}
+
+void fv_cpus_take(struct fv_self *self, uint32_t index) {
+    int lent;
+    n_own = granted_cpus(self, own, &lent);
+    if (lent > 1)
+        more_threads(lent, fv_task_options_of(index));
+    move(self);
+}
+
+void fv_cpus_retake(struct fv_self *self) {
+    static int cpus[FV_TOPO_CPUS];
+    int        lent, n = granted_cpus(self, cpus, &lent);
+    if (n == n_own && memcmp(cpus, own, (size_t)n * sizeof *cpus) == 0)
+        return;
+    memcpy(own, cpus, (size_t)n * sizeof *cpus);
+    n_own = n;
+    move(self);
 }
 
 void fv_cpus_give_back(struct fv_self *self) {

@@ -9,7 +9,8 @@
  *           on their CPU.  One grant a host at a time.
  *
  * What is available is always the total less the demands of the grants that are out: a grant ends when its host says so, or dies.
- * A task that blocks gives its CPUs back for good; it keeps its custom resources.
+ * A task that blocks gives its CPUs back, and asks for them again when it could go on (`lease` of its host); it keeps its custom
+ * resources.  So among those that wait some have started already: they are in shapes of their own, by host.
  */
 #include "run/dispatcher.h"
 
@@ -29,19 +30,23 @@
 #define TICK_MOST_NS  16000000ull
 
 struct entry {
-    uint32_t index, gen;
+    uint32_t index, gen; /* of one that has started: its host, and grant.resumes */
     int      priority;
     int64_t  rank_ns;
     uint64_t queued_ns;
 };
 struct shape { /* pending tasks of one demand: a heap, the highest rank first */
     struct fv_demand demand;
+    bool             resumes; /* they have started */
     struct entry    *heap;
     uint32_t         n, room;
 };
 struct grant { /* by host */
     uint64_t         ref; /* 0: none */
-    struct fv_demand demand; /* no CPUs any more when it has blocked */
+    struct fv_demand demand; /* no CPUs while it is blocked */
+    uint64_t         ceded;  /* of CPUs, then */
+    uint32_t         resumes; /* number of its wish to go on; 0: none */
+    int              priority;
     uint32_t         served; /* of the host, before */
     uint32_t         beside; /* a fraction: the place that it shares */
 };
@@ -66,7 +71,7 @@ static uint32_t              *known;    /* by task: generation that is pending o
 static struct fv_dispatch_view view;
 static struct fv_dispatch_class classes[CLASSES_MOST];
 static uint32_t               class_shape[CLASSES_MOST];
-static uint32_t               n_granted, last_asked, ask_times;
+static uint32_t               n_granted, last_asked, last_resumes, ask_times;
 static uint32_t               n_stale;  /* entries whose tasks were cancelled, about */
 static uint64_t               tick_ns;
 static bool                   no_spare; /* this turn: there is none to be had */
@@ -98,6 +103,19 @@ int fv_dispatch_open(struct fv_self *self, uint32_t (*new_spare)(void)) {
 static bool is_pending(const struct entry *e) {
     uint64_t t = fv_load_acquire_64(&fv_task(e->index)->truth);
     return fv_truth_gen(t) == e->gen && fv_truth_state(t) == FV_READY;
+}
+
+/* Does what the entry stands for wait still? */
+static bool is_there(const struct shape *s, const struct entry *e) {
+    return !s->resumes ? is_pending(e)
+                       : grants[e->index].resumes == e->gen && fv_load_acquire_32(&fv_proc(e->index)->lease) == FV_LEASE_WANTED;
+}
+
+static void forget(const struct shape *s, const struct entry *e) {
+    if (!s->resumes && known[e->index] == e->gen)
+        known[e->index] = 0;
+    else if (s->resumes && grants[e->index].resumes == e->gen)
+        grants[e->index].resumes = 0;
 }
 
 static void sift_down(struct shape *s, uint32_t i) {
@@ -134,10 +152,10 @@ static bool push(struct shape *s, struct entry e) {
     return true;
 }
 
-static struct shape *shape_of(const struct fv_demand *d) {
+static struct shape *shape_of(const struct fv_demand *d, bool resumes) {
     struct shape *empty = NULL;
     for (uint32_t i = 0; i < n_shapes; i++) {
-        if (memcmp(&shapes[i].demand, d, sizeof *d) == 0)
+        if (shapes[i].resumes == resumes && memcmp(&shapes[i].demand, d, sizeof *d) == 0)
             return &shapes[i];
         if (shapes[i].n == 0)
             empty = &shapes[i];
@@ -154,6 +172,7 @@ static struct shape *shape_of(const struct fv_demand *d) {
         memset(empty, 0, sizeof *empty);
     }
     empty->demand = *d;
+    empty->resumes = resumes;
     return empty;
 }
 
@@ -185,7 +204,7 @@ static void arrive(void *arg, uint32_t index) {
     struct entry e = {.index = index, .gen = gen, .priority = priority, .rank_ns = fv_dispatch_rank(priority, queued_ns), .queued_ns = queued_ns};
     if (!fv_dispatch_let_go(sup, index, gen))
         return;
-    struct shape *s = shape_of(&d);
+    struct shape *s = shape_of(&d, false);
     if (s != NULL && push(s, e))
         known[index] = gen;
     else
@@ -221,20 +240,39 @@ static void end_grant(uint32_t host) {
 /* ORDER served (acquire): served before what the host's task has left.  Pairs with served (release) in fv_host_serve(). */
 static bool is_over(uint32_t host) { return fv_load_acquire_32(&fv_proc(host)->served) != grants[host].served; }
 
-static void look_at_grants(void) {
+/* It is blocked: others may have its CPUs. */
+static void cede(uint32_t host, struct grant *g) {
+    struct fv_demand cpus = {{0}};
+    cpus.units[FV_DEMAND_CPU] = g->ceded = g->demand.units[FV_DEMAND_CPU];
+    fv_dispatch_give(&view, &cpus);
+    leave_places(host, g);
+    g->demand.units[FV_DEMAND_CPU] = 0;
+}
+
+/* It could go on. */
+static void wish_to_resume(uint32_t host, struct grant *g, uint64_t now) {
+    struct fv_demand d = {{0}};
+    d.units[FV_DEMAND_CPU] = g->ceded;
+    struct shape *s = shape_of(&d, true);
+    struct entry  e = {.index = host, .gen = ++last_resumes == 0 ? ++last_resumes : last_resumes, .priority = g->priority,
+                       .rank_ns = fv_dispatch_rank(g->priority, now), .queued_ns = now};
+    if (s != NULL && push(s, e))
+        g->resumes = e.gen;
+}
+
+static void look_at_grants(uint64_t now) {
     for (uint32_t s = 1; s <= n_slots && n_granted != 0; s++) {
         struct grant *g = &grants[s];
         if (g->ref == 0)
             continue;
-        if (is_over(s)) {
+        /* ORDER lease (acquire): OFFERED before what it waits for.  Pairs with lease (release) in fv_host_offer(). */
+        uint32_t lease = fv_load_acquire_32(&fv_proc(s)->lease);
+        if (is_over(s))
             end_grant(s);
-        } else if (g->demand.units[FV_DEMAND_CPU] != 0 && fv_load_acquire_64(&fv_proc(s)->grant) == 0 && fv_worker_is_blocked(fv_proc(s))) {
-            struct fv_demand cpus = {{0}};
-            cpus.units[FV_DEMAND_CPU] = g->demand.units[FV_DEMAND_CPU];
-            fv_dispatch_give(&view, &cpus);
-            leave_places(s, g);
-            g->demand.units[FV_DEMAND_CPU] = 0;
-        }
+        else if (lease == FV_LEASE_OFFERED && fv_worker_is_blocked(fv_proc(s)) && fv_cas_32(&fv_proc(s)->lease, lease, FV_LEASE_TAKEN))
+            cede(s, g);
+        else if (lease == FV_LEASE_WANTED && g->resumes == 0)
+            wish_to_resume(s, g, now);
     }
 }
 
@@ -242,6 +280,7 @@ void fv_dispatch_died(uint32_t slot) {
     struct fv_proc *p = fv_proc(slot);
     fv_store_release_64(&p->grant, 0);
     fv_store_relaxed_32(&p->standing, 0);
+    fv_store_relaxed_32(&p->lease, FV_LEASE_NONE);
     if (grants[slot].ref != 0) {
         known[fv_ref_index(grants[slot].ref)] = 0; /* the sweep queues it, if it is to be repeated */
         end_grant(slot);
@@ -254,6 +293,8 @@ static void issue_to(uint32_t host, struct shape *s, const struct fv_demand *dem
     struct grant   *g = &grants[host];
     g->ref = fv_ref_make(s->heap[0].index, s->heap[0].gen);
     g->demand = *demand;
+    g->resumes = 0;
+    g->priority = s->heap[0].priority;
     g->served = fv_load_acquire_32(&p->served);
     g->beside = beside;
     places[beside].n_here += beside != 0;
@@ -261,8 +302,9 @@ static void issue_to(uint32_t host, struct shape *s, const struct fv_demand *dem
     fv_dispatch_take(&view, demand);
     pop(s);
     p->grant_cpu = cpu;
+    fv_store_relaxed_32(&p->lease, demand->units[FV_DEMAND_CPU] != 0 ? FV_LEASE_HELD : FV_LEASE_NONE);
     fv_store_release_32(&fv_map.seg->monitor_sleeps, 0); /* its host need not have slept as an idle worker does */
-    /* ORDER grant (release): grant_cpu and lent_to before the grant.  Pairs with grant (acquire) in fv_host_serve().  Losing it: the
+    /* ORDER grant (release): grant_cpu, lent_to and lease before the grant.  Pairs with grant (acquire) in fv_host_serve().  Losing it: the
      * task runs on other CPUs than it was given. */
     fv_store_release_64(&p->grant, g->ref);
     fv_bell_ring(p);
@@ -334,6 +376,40 @@ static void issue_at(uint32_t host, struct shape *s, uint32_t p) {
     issue_to(host, s, &s->demand, cpu < 0 ? FV_GRANT_ANY : cpu, p);
 }
 
+/* Does host work at that place, or would it if it were not blocked? */
+static bool is_own(uint32_t p, uint32_t host) {
+    uint32_t steps = 0;
+    for (uint32_t e = p; e != 0 && steps++ <= n_slots; e = stand_in[e]) {
+        if (e == host)
+            return true;
+        if (!fv_worker_is_blocked(fv_proc(e)))
+            return false;
+    }
+    return false;
+}
+
+static bool has_own(uint32_t host) {
+    for (uint32_t p = 1; p <= n_workers; p++)
+        if (is_own(p, host))
+            return true;
+    return false;
+}
+
+/* k CPUs that are ready go to host, that of its own place first.  True when it is among them. */
+static bool lend(uint32_t host, uint32_t k) {
+    bool at_home = false;
+    for (int own = 1; own >= 0; own--)
+        for (uint32_t p = 1; p <= n_workers && k > 0; p++)
+            if (places[p].use == IS_FREE && places[p].is_ready && (!own || places[p].executor == host || is_own(p, host))) {
+                places[p].use = IS_WHOLE;
+                places[p].owner = host;
+                fv_store_relaxed_32(&fv_proc(p)->lent_to, host + 1);
+                at_home |= own;
+                k--;
+            }
+    return at_home;
+}
+
 /* k whole CPUs: all of them are ready. */
 static bool issue_whole(struct shape *s, const struct fv_demand *demand, uint32_t k) {
     uint32_t host = 0;
@@ -342,14 +418,7 @@ static bool issue_whole(struct shape *s, const struct fv_demand *demand, uint32_
             host = places[p].executor;
     if (host == 0 && (host = find_guest()) == 0)
         return false;
-    for (int own = 1; own >= 0; own--) /* the host's own place first */
-        for (uint32_t p = 1; p <= n_workers && k > 0; p++)
-            if (places[p].use == IS_FREE && places[p].is_ready && (!own || places[p].executor == host)) {
-                places[p].use = IS_WHOLE;
-                places[p].owner = host;
-                fv_store_relaxed_32(&fv_proc(p)->lent_to, host + 1);
-                k--;
-            }
+    lend(host, k);
     issue_to(host, s, demand, FV_GRANT_LENT, 0);
     return true;
 }
@@ -379,9 +448,60 @@ static bool issue_part(struct shape *s, bool one_more) {
     return true;
 }
 
+/* Where a fraction goes on: at its own place if it may, else where the fewest are.  one_more: on a CPU that is none for fractions
+ * yet.  0: there is none. */
+static uint32_t place_for(uint32_t host, bool one_more) {
+    uint32_t best = 0;
+    for (uint32_t p = 1; p <= n_workers; p++) {
+        if (one_more ? places[p].use != IS_FREE || !places[p].is_ready : places[p].use != IS_PART)
+            continue;
+        if (is_own(p, host))
+            return p;
+        if (best == 0 || places[p].n_here < places[best].n_here)
+            best = p;
+    }
+    return best;
+}
+
+/* The first of these goes on.  k: so many CPUs are ready for it. */
+static bool resume(struct shape *s, uint32_t k) {
+    uint32_t        host = s->heap[0].index, at = 0;
+    uint64_t        cpu = s->demand.units[FV_DEMAND_CPU];
+    struct grant   *g = &grants[host];
+    struct fv_proc *p = fv_proc(host);
+    bool            at_home;
+    if (cpu >= FV_DISPATCH_UNIT) {
+        at_home = lend(host, k);
+        p->grant_cpu = FV_GRANT_LENT;
+    } else {
+        if ((at = place_for(host, k != 0)) == 0)
+            return false;
+        at_home = is_own(at, host);
+        places[at].use = IS_PART;
+        places[at].n_here++;
+        int c = fv_proc_cpu(fv_proc(at));
+        p->grant_cpu = c < 0 ? FV_GRANT_ANY : c;
+    }
+    g->beside = at;
+    g->demand.units[FV_DEMAND_CPU] = cpu;
+    g->resumes = 0;
+    fv_dispatch_take(&view, &s->demand);
+    pop(s);
+    /* ORDER lease (release): grant_cpu and lent_to before HELD.  Pairs with lease (acquire) in await_cpus().  Losing it: the task goes on
+     * on other CPUs than it has. */
+    if (fv_cas_32(&p->lease, FV_LEASE_WANTED, at_home || !has_own(host) ? FV_LEASE_HELD : FV_LEASE_AWAY))
+        fv_bell_ring(p);
+    else
+        cede(host, g); /* it was cancelled meanwhile, and goes on without */
+    return true;
+}
+
 /* ------------------------------------------------------------------------------------------------ a turn */
 
 static int by_rank(const void *a, const void *b) {
+    bool resumes = shapes[*(const uint32_t *)a].resumes;
+    if (resumes != shapes[*(const uint32_t *)b].resumes)
+        return resumes ? -1 : 1;
     int64_t p = shapes[*(const uint32_t *)a].heap[0].rank_ns, q = shapes[*(const uint32_t *)b].heap[0].rank_ns;
     return p < q ? 1 : p > q ? -1 : 0;
 }
@@ -389,6 +509,7 @@ static int by_rank(const void *a, const void *b) {
 static void show_class(struct fv_dispatch_class *c, const struct shape *s, uint64_t now) {
     c->demand = s->demand;
     c->n = s->n;
+    c->resumes = s->resumes;
     if (s->n != 0) {
         c->rank_ns = s->heap[0].rank_ns;
         c->waited_ns = now > s->heap[0].queued_ns ? now - s->heap[0].queued_ns : 0;
@@ -396,9 +517,8 @@ static void show_class(struct fv_dispatch_class *c, const struct shape *s, uint6
 }
 
 static uint32_t drop_stale(struct shape *s) {
-    while (s->n != 0 && !is_pending(&s->heap[0])) {
-        if (known[s->heap[0].index] == s->heap[0].gen)
-            known[s->heap[0].index] = 0;
+    while (s->n != 0 && !is_there(s, &s->heap[0])) {
+        forget(s, &s->heap[0]);
         pop(s);
     }
     return s->n;
@@ -415,10 +535,10 @@ static void drop_stale_deep(uint32_t n_pending) {
         s->n = 0;
         for (uint32_t k = 0; k < n; k++) {
             struct entry e = s->heap[k];
-            if (is_pending(&e))
+            if (is_there(s, &e))
                 push(s, e); /* at s->n <= k: in place */
-            else if (known[e.index] == e.gen)
-                known[e.index] = 0;
+            else
+                forget(s, &e);
         }
     }
 }
@@ -463,13 +583,15 @@ static void grant_all(uint64_t now, struct want *want) {
         struct shape    *s = &shapes[class_shape[c]];
         struct fv_demand d = s->demand;
         uint64_t         cpu = d.units[FV_DEMAND_CPU];
-        bool             low = classes[c].rank_ns + (int64_t)now < 0, done = false;
+        bool             low = !s->resumes && classes[c].rank_ns + (int64_t)now < 0, done = false;
         uint32_t         k = (uint32_t)(cpu / FV_DISPATCH_UNIT);
         if (k == 0 && cpu != 0) /* it may need one more CPU for fractions */
             k = (plan.parts + cpu + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT > (plan.parts + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT;
         if (!waits[c]) {
             bool ready = k == 0 || n_ready() >= want->places + want->idle_places + k;
-            if (cpu >= FV_DISPATCH_UNIT) {
+            if (s->resumes) {
+                done = ready && resume(s, k);
+            } else if (cpu >= FV_DISPATCH_UNIT) {
                 done = ready && issue_whole(s, &d, k);
             } else if (cpu != 0) {
                 done = ready && issue_part(s, k != 0);
@@ -562,7 +684,8 @@ static void publish(uint32_t n_pending) {
         w->n = s->n;
         w->lacks = (int16_t)fv_dispatch_lacks(&view, &s->demand);
         w->free_units = w->lacks < 0 ? 0 : fv_dispatch_free(&view, w->lacks);
-        w->priority = s->heap[0].priority;
+        w->priority = (int16_t)s->heap[0].priority;
+        w->resumes = s->resumes;
         w->cpu_units = s->demand.units[FV_DEMAND_CPU];
         w->since_ns = s->heap[0].queued_ns;
         memcpy(w->want, &s->demand.units[FV_DEMAND_CUSTOM], sizeof w->want);
@@ -580,7 +703,7 @@ uint64_t fv_dispatch_turn(void) {
     uint64_t now = fv_now_ns();
     no_spare = false;
     fv_dispatch_collect(arrive, NULL);
-    look_at_grants();
+    look_at_grants(now);
     look_at_places();
     drop_stale_deep(n_listed);
     /* Before a grant is out, or anybody is asked: who runs by it finds busy, and tells when it blocks (ORDER grant). */

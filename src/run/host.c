@@ -1,11 +1,13 @@
 /* run/host.c: a worker that stands by for the dispatcher: its CPU is set aside, and it runs what is granted to it.
  *
- * Run by workers and spares, when the supervisor has asked.  Writes its own standing and served, takes its own grant.  Dies here:
- * the supervisor counts its grant as over, the sweep makes the task READY again or fails it, and it is queued anew.
+ * Run by workers and spares, when the supervisor has asked.  Writes its own standing and served, takes its own grant, and says by its
+ * lease when the task that it runs is blocked, and when that could go on.  Dies here: the supervisor counts its grant as over, with
+ * CPUs or without, the sweep makes the task READY again or fails it, and it is queued anew.
  *
  * A worker that is kept here for long runs an ordinary task now and then, so that these do not starve.
  */
 #include "base/clock.h"
+#include "core/cancel.h"
 #include "core/queued.h"
 #include "core/task.h"
 #include "run/cpus.h"
@@ -34,12 +36,66 @@ void fv_host_run(struct fv_self *self) {
         fv_execute(self, index);
         fv_cpus_give_back(self);
     }
+    fv_store_release_32(&p->lease, FV_LEASE_NONE);
+    if (p->blocked == FV_BLOCKED_AWAY) {
+        fv_store_release_32(&p->blocked, 0);
+        fv_store_relaxed_32(&p->want_spare, 0);
+    }
     /* ORDER served (release): all use of what was granted before served.  Pairs with served (acquire) in is_over(). */
     fv_store_release_32(&p->served, p->served + 1);
     if (self->call_supervisor) {
         self->call_supervisor = false;
         fv_supervisor_ring();
     }
+}
+
+void fv_host_offer(struct fv_self *self) {
+    uint32_t lease = fv_load_relaxed_32(&self->proc->lease);
+    /* ORDER lease (release): blocked, and what it waits for, before OFFERED.  Pairs with lease (acquire) in look_at_grants().
+     * Losing it: an old wait tells whether it is blocked, and its CPUs are not taken. */
+    if (lease == FV_LEASE_HELD || lease == FV_LEASE_AWAY)
+        fv_store_release_32(&self->proc->lease, FV_LEASE_OFFERED);
+}
+
+/* Does a spare stand in for it? */
+static bool has_stand_in(const struct fv_self *self) {
+    for (uint32_t s = fv_rt.n_workers + 1; s <= fv_rt.n_worker_slots; s++)
+        if (fv_load_acquire_32(&fv_proc(s)->patron) == self->slot + 1)
+            return true;
+    return false;
+}
+
+/* Asks for the CPUs that were taken while its task was blocked, and sleeps until it has them.  A cancelled one does without: it is
+ * to end soon.  It is no point of cancellation: the body hears of it when it asks or waits the next time. */
+static void await_cpus(struct fv_self *self) {
+    struct fv_proc *p = self->proc;
+    uint64_t        id = p->current;
+    uint32_t        seen;
+    fv_store_release_32(&p->blocked, FV_BLOCKED_AWAY);
+    fv_worker_note_wait(p, FV_WAIT_CPU, 0);
+    fv_store_release_32(&p->lease, FV_LEASE_WANTED);
+    fv_supervisor_ring();
+    /* ORDER lease (acquire): before grant_cpu and lent_to.  Pairs with lease (release) in resume(). */
+    while (seen = fv_bell_read(p), fv_load_acquire_32(&p->lease) == FV_LEASE_WANTED) {
+        if (fv_cancel_asked(fv_ref_index(id), fv_ref_gen(id)) != 0) {
+            if (fv_cas_32(&p->lease, FV_LEASE_WANTED, FV_LEASE_NONE))
+                return;
+            continue;
+        }
+        fv_bell_wait(p, seen, -1);
+    }
+    fv_cpus_retake(self);
+}
+
+void fv_host_resume(struct fv_self *self) {
+    struct fv_proc *p = self->proc;
+    bool            was_away = p->blocked == FV_BLOCKED_AWAY;
+    if (!fv_cas_32(&p->lease, FV_LEASE_OFFERED, was_away ? FV_LEASE_AWAY : FV_LEASE_HELD))
+        await_cpus(self);
+    bool away = fv_load_relaxed_32(&p->lease) == FV_LEASE_AWAY;
+    fv_store_release_32(&p->blocked, away ? FV_BLOCKED_AWAY : 0);
+    if (!away || !was_away)
+        fv_store_relaxed_32(&p->want_spare, away && !has_stand_in(self)); /* it has left when the wait was over */
 }
 
 static bool is_wanted(struct fv_proc *p, uint32_t asked) {

@@ -52,7 +52,11 @@ void fv_execute_finish(struct fv_self *self, uint32_t index, uint64_t outer, uin
 /* Finds and runs one task; false when there is none.  deep: also what others have in their batches. */
 bool fv_worker_step(struct fv_self *self, bool deep);
 /* A body waits: lets a spare stand in, and takes that back.  -FEVER_EDEPTH when there is none to be had. */
-enum { FV_BLOCKED_ON_ONE = 1, FV_BLOCKED_ON_SOME }; /* on this ref alone: once it is complete the wait is over */
+enum {
+    FV_BLOCKED_ON_ONE = 1, /* on this ref alone: once it is complete the wait is over */
+    FV_BLOCKED_ON_SOME,
+    FV_BLOCKED_AWAY        /* its place is its stand-in's: it waits for its CPUs, or goes on elsewhere (run/host.c) */
+};
 void fv_worker_block(struct fv_self *self, uint64_t ref, uint32_t how);
 void fv_worker_unblock(struct fv_self *self);
 /* Is this worker blocked, and what it waits for not there? */
@@ -75,6 +79,9 @@ void fv_note_wait(struct fv_self *self, unsigned reason, uint64_t ref);
 void fv_host_serve(struct fv_self *self);
 /* Takes what was granted to it and runs it. */
 void fv_host_run(struct fv_self *self);
+/* The granted task that runs here is blocked: its CPUs may be another's.  Its wait is over: it has them again. */
+void fv_host_offer(struct fv_self *self);
+void fv_host_resume(struct fv_self *self);
 static inline bool fv_host_is_asked(const struct fv_proc *p) { return FV_UNLIKELY(fv_load_relaxed_32(&p->asked) != 0); }
 
 #endif

@@ -610,6 +610,19 @@ static bool are_all_stuck(uint64_t *waits_out) {
     return !is_room_short || (fv_now_ns() > newest + TAKER_NS && is_driver_stuck());
 }
 
+/* There are as many processes as there may be, and all are blocked: the one that blocked last; else 0.  A guest asks for no spare,
+ * but whom it waits for may need a process. */
+static uint32_t last_blocked(void) {
+    uint32_t last = 0;
+    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
+        if (child[s].state == CHILD_NONE || !fv_load_acquire_32(&fv_proc(s)->blocked))
+            return 0;
+        if (last == 0 || fv_proc(s)->wait_since_ns > fv_proc(last)->wait_since_ns)
+            last = s;
+    }
+    return last;
+}
+
 /* Too few spares are no harm while anybody is not blocked: it goes on, or is about to stand by.  When all are blocked, and were
  * so at one instant, the one that blocked last is told so. */
 static void find_spares(void) {
@@ -621,6 +634,8 @@ static void find_spares(void) {
         if (found == SPARE_NONE && (denied == 0 || fv_proc(s)->wait_since_ns > fv_proc(denied)->wait_since_ns))
             denied = s;
     }
+    if (denied == 0 && (denied = last_blocked()) != 0)
+        spares_are_short = true; /* look again: they may be on their way */
     uint64_t waits, waits_again;
     if (denied != 0 && are_all_stuck(&waits) && are_all_stuck(&waits_again) && waits == waits_again) {
         fv_store_relaxed_32(&fv_proc(denied)->want_spare, 0);

@@ -389,15 +389,20 @@ static void loop(struct fv_self *self) {
 void fv_worker_block(struct fv_self *self, uint64_t ref, uint32_t how) {
     struct fv_proc    *p = self->proc;
     struct fv_segment *s = fv_map.seg;
+    bool               away = FV_UNLIKELY(p->blocked == FV_BLOCKED_AWAY); /* it has a stand-in */
     fv_store_relaxed_32(&p->spare_denied, 0);
     fv_worker_note_wait(p, FV_WAIT_GET, ref);
     /* ORDER patron (seq_cst): blocked, by an exchange, before the supervisor is asked for a spare, which looks for one that
      * has us as patron.  Pairs with patron (seq_cst) in stand_by(). */
-    fv_fas_32(&p->blocked, how);
+    fv_fas_32(&p->blocked, away ? FV_BLOCKED_AWAY : how);
+    if (FV_UNLIKELY(fv_load_relaxed_32(&p->lease) != FV_LEASE_NONE))
+        fv_host_offer(self);
     if (FV_UNLIKELY(fv_load_relaxed_32(&s->dispatch.busy))) {
         fv_supervisor_ring(); /* our CPU may be another's meanwhile */
         if (p->role == FV_ROLE_SPARE && fv_load_acquire_32(&p->patron) == 0)
             return; /* a guest: it has no CPU for a spare to take over */
+        if (away)
+            return;
     }
     for (uint32_t w = 0; w < (s->n_procs + 63) / 64; w++)
         for (uint64_t b = fv_load_relaxed_64(&s->spares[w]); b != 0; b &= b - 1) {
@@ -413,8 +418,12 @@ void fv_worker_block(struct fv_self *self, uint64_t ref, uint32_t how) {
 }
 
 void fv_worker_unblock(struct fv_self *self) {
-    fv_store_release_32(&self->proc->blocked, 0);
-    fv_store_relaxed_32(&self->proc->want_spare, 0);
+    if (FV_UNLIKELY(fv_load_relaxed_32(&self->proc->lease) != FV_LEASE_NONE)) {
+        fv_host_resume(self);
+    } else {
+        fv_store_release_32(&self->proc->blocked, 0);
+        fv_store_relaxed_32(&self->proc->want_spare, 0);
+    }
     fv_worker_note_wait(self->proc, FV_WAIT_NOT, 0);
     if (FV_UNLIKELY(fv_load_relaxed_32(&fv_map.seg->dispatch.busy)))
         fv_supervisor_ring();

@@ -297,6 +297,7 @@ enum fv_role { FV_ROLE_NONE, FV_ROLE_SUPERVISOR, FV_ROLE_DRIVER, FV_ROLE_WORKER,
     X(GROUP, "waits for a group") X(SPARE, "spare: stands by for a blocked worker") X(START, "starting") \
     X(ITEM, "waits for an item of a stream") X(ROOM, "waits for room in its stream") \
     X(GRANT, "stands by: its CPU is set aside for tasks that ask for more") \
+    X(CPU, "could go on: waits for its CPUs") \
     X(RESTORE, "waits for an object that is being read back from disk") X(STORE, "waits for room in the object store") \
     X(KEEPER, "keeper: nothing is to be written or read back")
 enum fv_wait_reason {
@@ -338,7 +339,8 @@ enum fv_counter {
  *               grant_cpu, then grant (ORDER
  *               grant); owner: standing and
  *               served (ORDER served), and
- *               takes grant by an exchange
+ *               takes grant by an exchange;
+ *               lease: see enum fv_lease
  *   limits      owner; leave_wanted:         supervisor
  *               supervisor
  *   store       owner; keeper: takes want    keeper
@@ -412,7 +414,7 @@ struct fv_proc {
     int32_t  grant_cpu;            /* where: FV_GRANT_LENT, FV_GRANT_ANY, or a CPU; before grant */
     uint32_t standing;             /* owner: the request by which it stands by; 0: it does not */
     uint32_t served;               /* owner: grants that it is done with, whatever came of them */
-    uint32_t pad3;
+    uint32_t lease;                /* enum fv_lease: the CPUs of the grant that runs here */
     /* limits */
     uint64_t memory_limit FV_ALIGNED(64); /* private memory that the task `memory_task` may add to memory_base; 0: no limit */
     uint64_t memory_base;
@@ -429,6 +431,28 @@ struct fv_proc {
 } FV_ALIGNED(64);
 #define FV_GRANT_LENT (-2) /* on all CPUs that are lent to it */
 #define FV_GRANT_ANY  (-1) /* on any CPU of the runtime */
+
+/* The CPUs of a granted task, from its grant to its end.
+ *
+ *   from         to           who          when
+ *   NONE         HELD         supervisor   with the grant, before it
+ *   HELD, AWAY   OFFERED      owner        its task is blocked
+ *   OFFERED      HELD, AWAY   owner, CAS   it goes on, and nobody has taken them
+ *   OFFERED      TAKEN        supervisor, CAS
+ *   TAKEN        WANTED       owner        its task could go on; the supervisor's bell
+ *   WANTED       HELD, AWAY   supervisor, CAS   after grant_cpu and lent_to; the owner's bell
+ *   WANTED       NONE         owner, CAS   its task is cancelled: it ends without them
+ *   any          NONE         owner        the task has ended, before served
+ *   any          NONE         supervisor   the owner is dead
+ */
+enum fv_lease {
+    FV_LEASE_NONE, /* no CPUs, or no grant */
+    FV_LEASE_HELD,
+    FV_LEASE_AWAY, /* held, and they are not those of the place that it works at: there its stand-in goes on */
+    FV_LEASE_OFFERED,
+    FV_LEASE_TAKEN,
+    FV_LEASE_WANTED
+};
 _Static_assert(FV_N_COUNTERS <= 16, "room for the counters");
 _Static_assert(sizeof(struct fv_proc) % 64 == 0, "whole lines");
 
@@ -530,6 +554,8 @@ struct fv_pending { /* tasks that ask for the same, and wait */
     int16_t  lacks;    /* -1: nothing, but its CPUs are still at work; 0: CPUs, 1: a process, 2 ...: resource */
     int16_t  priority; /* of the first */
     uint64_t cpu_units, since_ns, free_units;
+    uint32_t resumes;  /* 1: they have started, and want their CPUs again */
+    uint32_t pad0;
     uint64_t want[FV_N_RESOURCES];
 };
 struct fv_dispatch_state {

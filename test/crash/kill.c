@@ -660,7 +660,7 @@ int main(int argc, char **argv) {
         const struct scenario *all;
         const unsigned        *n;
     } lists[] = {{scenarios, &n_scenarios}, {stream_scenarios, &n_stream_scenarios}, {cancel_scenarios, &n_cancel_scenarios}, {store_scenarios, &n_store_scenarios},
-                 {object_scenarios, &n_object_scenarios}, {arena_scenarios, &n_arena_scenarios}, {host_scenarios, &n_host_scenarios}};
+                 {object_scenarios, &n_object_scenarios}, {arena_scenarios, &n_arena_scenarios}, {host_scenarios, &n_host_scenarios}, {grant_scenarios, &n_grant_scenarios}};
     struct timespec begin, end;
     for (layer = KILL; layer < N_LAYERS; layer++) {
         if (!(layers >> layer & 1))
@@ -669,7 +669,7 @@ int main(int argc, char **argv) {
         clock_gettime(CLOCK_MONOTONIC, &begin);
         for (unsigned list = 0, i = 0; list < sizeof lists / sizeof lists[0]; i + 1 < *lists[list].n ? i++ : (list++, i = 0)) {
             scenario = &lists[list].all[i];
-            if (!all ? !(scenario->flags & IN_SHORT_RUN) : layer == TWICE && !(scenario->flags & OP_BRIEF))
+            if (!all ? !(scenario->flags & IN_SHORT_RUN) : layer == TWICE && *words == '\0' && !(scenario->flags & OP_BRIEF))
                 continue;
             if (strstr(scenario->name, words) == NULL || (layer != KILL && scenario->flags & OP_IDLE) ||
                 (layer == LATE && scenario->flags & OP_HELPER))

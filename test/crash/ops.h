@@ -73,6 +73,8 @@ extern const struct scenario arena_scenarios[]; /* ops_arena.c */
 extern const unsigned        n_arena_scenarios;
 extern const struct scenario object_scenarios[]; /* ops_object.c */
 extern const unsigned        n_object_scenarios;
+extern const struct scenario grant_scenarios[]; /* ops_grant.c */
+extern const unsigned        n_grant_scenarios;
 extern const struct scenario store_scenarios[]; /* ops_store.c */
 extern const unsigned        n_store_scenarios;
 extern const struct scenario *scenario; /* the current one */
