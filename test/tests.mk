@@ -36,7 +36,8 @@ C_TESTS += test/t_output test/t_hostile test/t_blocked
 C_TESTS    += test/t_spill test/t_spill_weather test/crash/t_spill_nth
 C_TESTS    += test/t_spill_get
 test_t_spill_get_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run
-LONG_TESTS += test/t_spill test/t_spill_weather
+C_TESTS    += test/crash/storm_store
+LONG_TESTS += test/t_spill test/t_spill_weather test/crash/storm_store
 test_crash_t_spill_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run,--wrap=statvfs,--wrap=sendmsg
 
 # Crash harness: the whole library once more, so that both what gcc makes with and without optimisation is stepped through.
