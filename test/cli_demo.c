@@ -1,7 +1,7 @@
 /* cli_demo.c: a program for test/t_cli to look at: tasks that run, wait and have failed, objects of all kinds.
  *
  * Prints "ready PID", then waits until standard input ends.  With the word "attempts": tasks that crash; with "memory": objects in
- * all hands.
+ * all hands; with "spilled": more of them than the store has room for.
  */
 #include "fever.h"
 
@@ -112,7 +112,46 @@ static int memory(void) {
     return value == 7 ? 0 : 1;
 }
 
+FEVER_TASK(int, looks, (fever_ref, grid), (uint64_t, promise)) { /* a number: it is not to wait for the promise before it starts */
+    const double *at;
+    size_t        bytes;
+    int           v;
+    return fever_view(grid, &at, &bytes) == 0 && fever_get((fever_ref){promise}, &v) == 0 ? v + (int)at[1] : -1;
+}
+
+/* Eleven objects of 700,000 bytes in a store of 4 MiB: the first is looked at by the program and by a task, which has begun; the second
+ * was read back just now. */
+static int spilled(void) {
+    enum { N = 10, BYTES = 700000 };
+    static char data[BYTES];
+    double     *grid;
+    fever_ref   promise, looked_at, part[N], pending;
+    int         seven = 7, value = 0;
+    must(fever_init(FEVER_OPTIONS(.workers = 1, .store_bytes = 4 << 20, .spill_at = 100, .name = "spilled", .quiet = 1)), "fever_init");
+    must(fever_promise(&promise), "fever_promise");
+    must(fever_object_create(FEVER_OBJECT(.name = "grid"), BYTES, &grid, &looked_at), "grid");
+    grid[1] = 4;
+    must(fever_seal(looked_at), "fever_seal");
+    pending = looks_remote(looked_at, promise.id);
+    for (int i = 0; i < N; i++) {
+        data[9] = (char)i;
+        must(fever_object_put(FEVER_OBJECT(.name = "part"), data, BYTES, &part[i]), "part");
+    }
+    must(fever_get_raw(part[0], data, BYTES, 0, FEVER_FOREVER), "part 0");
+    until_input_ends();
+    must(fever_promise_set(promise, &seven, sizeof seven), "fever_promise_set");
+    must(fever_take(pending, &value), "looks");
+    for (int i = 0; i < N; i++)
+        must(fever_release(part[i]), "fever_release");
+    must(fever_release(looked_at), "fever_release");
+    must(fever_release(promise), "fever_release");
+    must(fever_shutdown(), "fever_shutdown");
+    return value == 11 && data[9] == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "spilled") == 0)
+        return spilled();
     if (argc > 1 && strcmp(argv[1], "memory") == 0)
         return memory();
     if (argc > 1 && strcmp(argv[1], "attempts") == 0)
