@@ -53,6 +53,7 @@ static uint32_t           *copied; /* task slots with a copy */
 static uint32_t            n_copied, room_copied, uses;
 static struct patience    *patience;
 static bool                has_dirs, waits; /* waits: for what others may give back, looks again soon */
+static bool                no_disk; /* something that was to be written found no room there */
 
 static struct fv_keeper_state *books(void) { return &fv_map.seg->keeper; }
 static void add(uint64_t *counter, uint64_t n) { fv_store_relaxed_64(counter, *counter + n); }
@@ -162,8 +163,10 @@ static void write_out(struct object *o, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         if (o[i].clean)
             continue;
-        if (fv_spill_reserve(o[i].bytes, &o[i].copy) < 0)
+        if (fv_spill_reserve(o[i].bytes, &o[i].copy) < 0) {
+            no_disk = true;
             continue;
+        }
         o[i].check = XXH3_64bits(fv_at(o[i].offset), o[i].bytes);
         of[m] = i;
         io[m++] = fv_spill_io(o[i].copy, true, fv_at(o[i].offset), o[i].bytes);
@@ -242,11 +245,17 @@ enum room { ROOM_NONE, ROOM_LATER /* others may give some back soon */, ROOM_FRE
 static enum room make_room(uint64_t bytes, bool more) {
     static struct fv_victim v[FV_VICTIMS];
     bool             later = false, is_free = false;
-    fv_room_look(last_use, has_dirs && fv_spill_is_possible());
-    uint32_t n = fv_room_choose(bytes, more, v, &is_free, &later);
-    if (n == 0)
-        return is_free ? ROOM_FREE : later ? ROOM_LATER : ROOM_NONE;
-    return evict(v, n) ? ROOM_MADE : ROOM_LATER;
+    for (bool can_write = has_dirs && fv_spill_is_possible();; can_write = false) {
+        no_disk = false;
+        fv_room_look(last_use, can_write);
+        uint32_t n = fv_room_choose(bytes, more, v, &is_free, &later);
+        if (n == 0)
+            return is_free ? ROOM_FREE : later ? ROOM_LATER : ROOM_NONE;
+        if (evict(v, n))
+            return ROOM_MADE;
+        if (!can_write || !no_disk)
+            return ROOM_LATER;
+    } /* once more, without what would have to be written */
 }
 
 /* ------------------------------------------------------------------------------------------------ back */
