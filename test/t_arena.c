@@ -313,6 +313,39 @@ static void test_killed(void)
     TAP_IS(words_in_use(), 0, "what the dead had is free");
 }
 
+/* ------------------------------------------------------------------------------------------------ no more memory */
+
+static bool is_out;
+
+int __real_fv_segment_alloc(uint64_t offset, uint64_t bytes);
+int __wrap_fv_segment_alloc(uint64_t offset, uint64_t bytes);
+int __wrap_fv_segment_alloc(uint64_t offset, uint64_t bytes)
+{
+    return is_out ? -ENOSPC : __real_fv_segment_alloc(offset, bytes);
+}
+
+/* Where the system has none left, what is behind free chunks is used, however far off. */
+static void test_out_of_memory(void)
+{
+    struct fv_segment_plan plan = {.n_procs = 8, .slab = 1024, .store_bytes = 400ull * FV_SUPER_BYTES};
+    struct fv_heap         h;
+
+    TAP_IS(fv_segment_format(-1, &plan), 0, "a segment of 400 supers");
+    fv_heap_init(&h, 1);
+    fv_chunks_set_backed(100 * FV_SUPER_CHUNKS, 102 * FV_SUPER_CHUNKS, true);
+    is_out = true;
+    uint64_t part = fv_arena_alloc(&h, ROOT(1), 1, 3 * FV_CHUNK_BYTES), whole = fv_arena_alloc(&h, ROOT(1), 2, FV_SUPER_BYTES);
+    TAP_OK(part != 0 && fv_chunk_of(part) / FV_SUPER_CHUNKS == 101, "a few chunks, where there is memory");
+    TAP_OK(whole != 0 && fv_chunk_of(whole) / FV_SUPER_CHUNKS == 100, "and a super");
+    TAP_IS(fv_arena_alloc(&h, ROOT(1), 3, FV_SUPER_BYTES), 0, "more is refused");
+    TAP_IS(fv_arena_used_bytes(), FV_SUPER_BYTES + 3 * FV_CHUNK_BYTES, "and nothing is left of that");
+    TAP_OK(fv_arena_alloc(&h, ROOT(1), 4, 100) == 0 || fv_arena_used_bytes() == FV_SUPER_BYTES + 4 * FV_CHUNK_BYTES, "a small block finds some or is refused");
+    is_out = false;
+    TAP_OK(fv_arena_alloc(&h, ROOT(1), 5, FV_SUPER_BYTES) != 0, "when there is memory again it is used");
+    fv_heap_fini(&h);
+    fv_segment_unmap();
+}
+
 int main(void)
 {
     struct fv_segment_plan plan = {.n_procs = 8, .slab = 1024, .store_bytes = STORE};
@@ -327,5 +360,6 @@ int main(void)
     test_many();
     test_killed();
     fv_segment_unmap();
+    test_out_of_memory();
     return tap_done();
 }

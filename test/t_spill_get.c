@@ -11,7 +11,7 @@
 
 #define BYTES ((size_t)700000)
 
-enum { NO_READS, NO_WRITES, GO, BEGUN, ENDED, N_WORDS };
+enum { NO_READS, NO_WRITES, EACH_MS /* one takes so long, at least */, GO, BEGUN, N_WORDS };
 static atomic_int *page;
 static void       *room;
 
@@ -20,6 +20,8 @@ int __wrap_fv_io_run(struct fv_io_queue *q, struct fv_io *ios, size_t n);
 int __wrap_fv_io_run(struct fv_io_queue *q, struct fv_io *ios, size_t n)
 {
     while (page != NULL && n != 0 && atomic_load(&page[ios[0].write ? NO_WRITES : NO_READS]))
+        rt_nap();
+    for (int ms = page != NULL && n != 0 ? atomic_load(&page[EACH_MS]) : 0; ms > 0; ms--)
         rt_nap();
     return __real_fv_io_run(q, ios, n);
 }
@@ -389,6 +391,32 @@ static void end_meanwhile(void)
     }
 }
 
+/* A slow disk: it takes longer, and that is all. */
+static void slow_disk(void)
+{
+    enum { N = 9 };
+    fever_ref ref[N], done[N];
+    int       wrong = 0;
+
+    begin();
+    set(EACH_MS, 20);
+    rt_init(.workers = 2, .store_bytes = 4 * MIB);
+    for (int i = 0; i < N; i++)
+        wrong += spill_put(BYTES, (uint64_t)i, &ref[i]) != 0;
+    TAP_IS(wrong, 0, "a slow disk: more than the store has room for is put");
+    for (int i = 0; i < N; i++)
+        done[i] = reads_remote(ref[i], (uint64_t)i);
+    for (int i = N; i-- > 0;)
+        wrong += spill_read(ref[i], room, BYTES, (uint64_t)i) != 0;
+    for (int i = 0; i < N; i++)
+        wrong += taken(done[i]) != 0;
+    TAP_IS(wrong, 0, "and read by tasks and by the program");
+    for (int i = 0; i < N; i++)
+        fever_release(ref[i]);
+    rt_balanced(0);
+    rt_shutdown();
+}
+
 /* ------------------------------------------------------------------------------------------------ ahead of need */
 
 /* Whoever makes a task ready has what it will read brought in, while all workers are busy with something else. */
@@ -433,6 +461,69 @@ static void prefetched(void)
     rt_shutdown();
 }
 
+/* ------------------------------------------------------------------------------------------------ the keeper's holds */
+
+struct pair {
+    fever_ref object, gate; /* not awaited */
+};
+FEVER_TASK(int, does_nothing, (int, x))
+{
+    return x;
+}
+FEVER_TASK(int, submits_one, (struct pair, p))
+{
+    fever_ref task = does_nothing_with(FEVER_WITH(.after = (fever_ref[]){p.gate, p.object}, .n_after = 2), 1);
+    return task.id >> 60 == FV_TAG_REF ? fever_release(task) : -1;
+}
+FEVER_TASK(int, puts_one, (uint64_t, bytes))
+{
+    fever_ref r;
+    return spill_put(bytes, 5, &r);
+}
+
+static bool has_record(uint32_t slot, fever_ref ref)
+{
+    for (uint32_t i = 0, n = fv_holds_used(slot); i < n; i++)
+        if (fv_load_acquire_64(&fv_holds_of(slot)[i]) == ref.id)
+            return true;
+    return false;
+}
+static bool record_becomes(uint32_t slot, fever_ref ref, bool there)
+{
+    for (double end = rt_now() + 2 * RT_LONG; has_record(slot, ref) != there; rt_nap())
+        if (rt_now() > end)
+            return false;
+    return true;
+}
+
+/* What the supervisor holds when it forks the keeper is not the keeper's: what it writes stays until it has written it. */
+static void keeper_holds(void)
+{
+    fever_ref object, gate;
+    int       v = -1, one = 1;
+
+    begin();
+    rt_init(.workers = 1, .store_bytes = 4 * MIB, .spill_at = 100);
+    TAP_IS(spill_put(BYTES, 3, &object), 0, "an object");
+    TAP_IS(fever_promise(&gate), 0, "a promise");
+    TAP_IS(fever_take(submits_one_with(FEVER_WITH(.max_calls = 1), (struct pair){object, gate}), &v), 0, "a task submits one that needs the object");
+    TAP_OK(record_becomes(FV_SUPERVISOR, object, true), "its worker leaves; the supervisor holds the object");
+    set(NO_WRITES, 1);
+    fever_ref task = puts_one_remote(3 * MIB + MIB / 2);
+    TAP_OK(record_becomes(fv_rt.keeper_slot, object, true), "the keeper is forked, and holds it for itself while it writes it");
+    TAP_IS(fever_promise_set(gate, &one, sizeof one), 0, "what needed the object goes on");
+    TAP_OK(record_becomes(FV_SUPERVISOR, object, false), "the supervisor lets go");
+    TAP_IS(fever_release(object), 0, "and the driver");
+    uint64_t t = fv_load_acquire_64(&fv_task(fv_ref_index(object.id))->truth);
+    TAP_OK(fv_truth_gen(t) == fv_ref_gen(object.id) && fv_truth_state(t) == FV_DONE, "it stays while the keeper has it");
+    set(NO_WRITES, 0);
+    TAP_IS(taken(task), 0, "then there is room");
+    fever_release(gate);
+    rt_balanced(0);
+    TAP_IS(rt_validate(), 0, "the books are right");
+    rt_shutdown();
+}
+
 int main(void)
 {
     rt_begin(120);
@@ -444,6 +535,8 @@ int main(void)
     cancelled();
     waits_for_room();
     end_meanwhile();
+    slow_disk();
     prefetched();
+    keeper_holds();
     return tap_done();
 }

@@ -1,7 +1,10 @@
-/* t_spill_weather.c: the disk is missing, read-only, full, or has changed its mind; nothing can go; the keeper dies.
+/* t_spill_weather.c: the disk is missing, read-only, small, full, or has changed its mind; nothing can go; the keeper dies.
  *
  * Run by:          make check.
  */
+#include <sched.h>
+#include <sys/mount.h>
+
 #include "spill.h"
 
 static void       *room;
@@ -161,6 +164,23 @@ FEVER_TASK(int, reads_for_ever, (fever_ref, r), (uint64_t, bytes), (uint64_t, se
     return rc != 0 ? rc : n != bytes ? -1 : wrong;
 }
 
+/* Who looks for holders looks no farther than holds have ever stood: the rest of a table has no memory, and to look there would take some.
+ * True: nobody's has. */
+static bool tables_are_short(void)
+{
+    off_t table = (off_t)FV_HOLDS_MAX * (off_t)sizeof(uint64_t), first = (off_t)FV_HOLDS_FIRST * (off_t)sizeof(uint64_t);
+
+    FV_EACH_ACTIVE(p) {
+        off_t from = (off_t)fv_map.seg->off_holds + (off_t)p * table, data = lseek(fv_map.fd, from + first, SEEK_DATA);
+
+        if (data >= 0 && data < from + table) {
+            tap_diag("slot %u has memory at %lld of its table", p, (long long)(data - from));
+            return false;
+        }
+    }
+    return true;
+}
+
 /* One that is being read stays where it is; if that is all, the store is full. */
 static void reader_that_stays(void)
 {
@@ -178,6 +198,7 @@ static void reader_that_stays(void)
     double begin = rt_now();
     TAP_IS(spill_put(2 * MIB, 51, &ref[0]), -FEVER_ESTOREFULL, "one for which it would have to go is refused");
     TAP_OK(rt_now() - begin < 2 * RT_LONG, "in bounded time");
+    TAP_OK(tables_are_short(), "who holds what was found in the used part of the hold tables");
     atomic_store(&page[1], 1);
     TAP_IS(fever_take(reader, &v), 0, "the reader ends");
     TAP_IS(v, 0, "what it saw never changed");
@@ -229,6 +250,127 @@ static void keeper_dies(void)
     rt_shutdown();
 }
 
+/* ------------------------------------------------------------------------------------------------ file systems of our own */
+
+static bool write_text(const char *path, const char *text)
+{
+    int  fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+    if (fd >= 0)
+        close(fd);
+    return good;
+}
+
+/* From here on this process has mounts of its own.  False: that is not allowed here. */
+static bool unshare_mounts(void)
+{
+    char uid[32], gid[32];
+
+    snprintf(uid, sizeof uid, "0 %u 1", (unsigned)getuid());
+    snprintf(gid, sizeof gid, "0 %u 1", (unsigned)getgid());
+    if (unshare(CLONE_NEWNS) != 0 && (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0 || !write_text("/proc/self/setgroups", "deny") ||
+                                      !write_text("/proc/self/uid_map", uid) || !write_text("/proc/self/gid_map", gid)))
+        return false;
+    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+/* The directory is on a file system that is read-only: nothing can be written there, in another directory it can. */
+static void read_only(const char *dir)
+{
+    fever_ref ref[N];
+    char      both[200];
+    int       rc, n;
+
+    if (mount("none", dir, "tmpfs", MS_RDONLY, "size=64m") != 0) {
+        tap_skip("no tmpfs: %s", strerror(errno));
+        return;
+    }
+    rt_init(.workers = 1, .store_bytes = 4 * MIB, .spill_dirs = dir);
+    n = fill_up(ref, N, BYTES, &rc);
+    TAP_IS(rc, -FEVER_ESTOREFULL, "a directory on a read-only file system: the store is full");
+    TAP_OK(n >= 4 && n < 7 && read_all(ref, n, BYTES) == 0, "with %d objects in it, which are right", n);
+    TAP_IS(rt_validate(), 0, "the books are right");
+    rt_shutdown();
+    snprintf(both, sizeof both, "%s:/var/tmp", dir);
+    rt_init(.workers = 1, .store_bytes = 4 * MIB, .spill_dirs = both);
+    TAP_IS(fill_up(ref, N, BYTES, &rc), N, "with another directory beside it all objects find room");
+    TAP_IS(read_all(ref, N, BYTES), 0, "and are read back");
+    rt_shutdown();
+    umount(dir);
+}
+
+/* A file system of 28 MiB, of which 16 are to stay free; then somebody else takes the rest. */
+static void little_disk(const char *dir)
+{
+    fever_ref ref[64];
+    char      path[200];
+    int       rc, n, wrong = 0, refused = 0;
+
+    if (mount("none", dir, "tmpfs", 0, "size=28m") != 0) {
+        tap_skip("no tmpfs: %s", strerror(errno));
+        return;
+    }
+    rt_init(.workers = 1, .store_bytes = 4 * MIB, .spill_dirs = dir);
+    n = fill_up(ref, 64, BYTES, &rc);
+    TAP_IS(rc, -FEVER_ESTOREFULL, "the store and a small file system are full");
+    TAP_OK(n >= 16 && n <= 24, "with %d objects", n);
+    for (int i = 0; i < n; i++) {
+        rc = spill_read(ref[i], room, BYTES, (uint64_t)i);
+        refused += rc == -FEVER_ESTOREFULL;
+        wrong += rc != 0 && rc != -FEVER_ESTOREFULL;
+    }
+    TAP_IS(wrong, 0, "each of them can be read, or is refused (%d)", refused);
+    for (int i = 0; i < n; i += 2)
+        fever_release(ref[i]);
+    for (int i = 1; i < n; i += 2)
+        wrong += spill_read(ref[i], room, BYTES, (uint64_t)i) != 0;
+    TAP_IS(wrong, 0, "when some have gone the others can be read");
+    snprintf(path, sizeof path, "%s/other", dir);
+    int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    TAP_OK(fd >= 0 && fallocate(fd, 0, 0, MIB) == 0, "somebody else writes to it");
+    for (off_t at = 0; fd >= 0 && at < 64 << 20 && fallocate(fd, 0, at, MIB) == 0;) /* all that there is */
+        at += MIB;
+    for (int i = 0; i < n; i += 2)
+        if ((rc = spill_put(BYTES, (uint64_t)i, &ref[i])) != 0) {
+            ref[i] = FEVER_NULL_REF;
+            wrong += rc != -FEVER_ESTOREFULL;
+        }
+    TAP_IS(wrong, 0, "a put finds room or is refused");
+    for (int i = 0; i < n; i++) {
+        rc = ref[i].id == 0 ? 0 : spill_read(ref[i], room, BYTES, (uint64_t)i);
+        wrong += rc != 0 && rc != -FEVER_ESTOREFULL;
+    }
+    TAP_IS(wrong, 0, "nothing is lost by that");
+    if (fd >= 0)
+        close(fd);
+    unlink(path);
+    for (int i = 0; i < n; i++)
+        if (ref[i].id != 0)
+            fever_release(ref[i]);
+    rt_balanced(0);
+    TAP_IS(rt_validate(), 0, "the books are right");
+    rt_shutdown();
+    TAP_IS(umount(dir), 0, "no file is left open there");
+}
+
+static void file_systems(void)
+{
+    char dir[] = "/tmp/t_spill_weather.XXXXXX";
+
+    if (mkdtemp(dir) == NULL) {
+        tap_skip("no directory: %s", strerror(errno));
+        return;
+    }
+    if (!unshare_mounts()) {
+        tap_skip("no mounts of one's own: %s", strerror(errno));
+    } else {
+        read_only(dir);
+        little_disk(dir);
+    }
+    rmdir(dir);
+}
+
 int main(void)
 {
     rt_begin(280);
@@ -241,5 +383,6 @@ int main(void)
     damaged_files(true);
     reader_that_stays();
     keeper_dies();
+    file_systems();
     return tap_done();
 }

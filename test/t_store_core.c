@@ -233,6 +233,39 @@ static void many_pins(void) { /* more than the table has room for, of what is go
     fv_own_release(&driver, 0);
 }
 
+static bool has_pin(uint64_t ref) {
+    for (uint32_t i = 0, n = fv_holds_used(DRIVER); i < n; i++)
+        if (fv_holds_of(DRIVER)[i] == fv_pin_of_ref(ref))
+            return true;
+    return false;
+}
+
+/* While a thread is about to publish what it has pinned already, another finds the table full of pins of what is gone. */
+static void pin_before_publication(void) {
+    fever_ref   r = make('g');
+    const char *v = NULL;
+    uint32_t    index = fv_ref_index(r.id);
+    fever_release(r);
+    uint64_t t = fv_load_acquire_64(&fv_task(index)->truth), next = fv_ref_make(index, fv_truth_gen(t) + 1);
+    TAP_OK(fv_truth_state(t) == FV_FREE && fv_store_pin_new(&driver, index, fv_truth_gen(t) + 1) == 0, "a pin of what is about to be there");
+    driver.running = 1; /* as a body, which keeps its pins */
+    for (uint32_t i = 0; i < FV_HOLDS_MAX + 100; i++) {
+        fever_ref stale = {fv_ref_make(index, fv_truth_gen(t) - 1 - i)};
+        if (fv_pin(&driver, stale.id) != 0)
+            break;
+    }
+    TAP_OK(has_pin(next), "stays when room is made in the table");
+    TAP_OK(!has_pin(fv_ref_make(index, fv_truth_gen(t) - 1)), "where those of what is gone leave");
+    driver.running = 0;
+    fv_unpin(&driver, next);
+    TAP_OK(!has_pin(next), "until it ends");
+    r = make('h');
+    TAP_OK(fever_view(r, &v, NULL) == 0 && v[0] == 'h', "and the table is good");
+    fever_release(r);
+    driver.own_base = 0;
+    fv_own_release(&driver, 0);
+}
+
 int main(void) {
     rt_begin(60);
     open_all();
@@ -242,6 +275,7 @@ int main(void) {
     dead_keeper();
     bodies();
     many_pins();
+    pin_before_publication();
     memset(fv_proc(DRIVER)->want, 0, sizeof fv_proc(DRIVER)->want);
     TAP_IS(fv_validate(stderr, true), 0, "the books are right, and nothing is left");
     return tap_done();

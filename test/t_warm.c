@@ -74,6 +74,19 @@ static uint64_t warm(void)
     return n * FV_CHUNK_BYTES;
 }
 
+/* Chunks in large blocks, looked at one by one. */
+static uint32_t in_extents(void)
+{
+    uint32_t n = 0;
+
+    for (uint32_t c = 0; c < fv_map.seg->n_chunks; c++) {
+        uint64_t s = fv_load_relaxed_64(&fv_map.supers[c / FV_SUPER_CHUNKS]);
+
+        n += fv_word_kind(s == 0 || fv_word_kind(s) == FV_CHUNK_EXTENT ? s : fv_load_relaxed_64(&fv_map.chunks[c])) == FV_CHUNK_EXTENT;
+    }
+    return n;
+}
+
 static bool becomes(uint64_t (*what)(void), uint64_t least, uint64_t most)
 {
     for (double end = rt_now() + 4 * RT_LONG; rt_now() < end; rt_nap()) {
@@ -127,6 +140,10 @@ static void test_ahead(void)
     struct timespec some = {0, 300000000};
     nanosleep(&some, NULL);
     TAP_IS(switches(helper), slept, "and is not woken");
+    kill((pid_t)fv_load_acquire_32(&fv_proc(1)->pid), SIGKILL);
+    for (double end = rt_now() + 2 * RT_LONG; switches(helper) == slept && rt_now() < end;)
+        rt_nap();
+    TAP_OK(switches(helper) != slept, "but after a death it looks: who died may have been about to wake it");
     for (int i = 0; i < 12; i++) {
         ref[i] = put((char)('a' + i));
         bad += !becomes(warm, 11 * MIB, 24 * MIB);
@@ -136,6 +153,7 @@ static void test_ahead(void)
     for (int i = 1; i < 12; i++)
         fever_release(ref[i]);
     TAP_OK(becomes(warm, 16 * MIB, 26 * MIB), "what is free and too much is given back");
+    TAP_IS(fv_load_relaxed_32(&fv_map.seg->extent_chunks), in_extents(), "and is not counted as free twice");
     TAP_OK(is_whole(ref[0], 'a'), "what is in use stays");
     for (int i = 1; i < 12; i++)
         ref[i] = put((char)('A' + i));
