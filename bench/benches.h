@@ -48,7 +48,9 @@
     X(init,       16, "ck-ring libgomp libomp tbb pthread-pool fork-mutex fork-pipe", \
       "start with 16 workers, to the first result") \
     X(recover,     1, "fork-wait", \
-      "SIGKILL of a worker to its task starting again")
+      "SIGKILL of a worker to its task starting again") \
+    X(pack,        1, "", \
+      "a decision of the autoscaler: 10,000 demands on 1,000 nodes")
 
 /* What the children print.  `higher`: higher is better. */
 /*   name           bench      unit         higher  text */
@@ -77,7 +79,9 @@
     X(spill,         spill,     "GB/s",      true,   "") \
     X(restore,       restore,   "GB/s",      true,   "") \
     X(init,          init,      "ms",        false,  "") \
-    X(recover,       recover,   "ms",        false,  "")
+    X(recover,       recover,   "ms",        false,  "") \
+    X(pack_shapes,   pack,      "ms",        false,  "10,000 shapes") \
+    X(pack_count,    pack,      "ms",        false,  "10 shapes, 1,000 demands of each")
 
 /* A program of NULL means fever-bench itself; "cure" says how to get a program that is missing. */
 /*   impl              program                cure and text */

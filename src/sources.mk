@@ -26,6 +26,8 @@ API_SOURCES += src/api/file.c src/api/load.c src/api/save.c
 # objects that go to disk and come back
 POLICY_SOURCES += src/policy/evict.c
 RUN_SOURCES += src/run/full.c src/run/keeper.c src/run/keeper_host.c src/run/room.c src/run/spillfile.c
+# nodes: what to launch and to drain
+POLICY_SOURCES += src/policy/gang.c src/policy/label.c src/policy/pack.c src/policy/plan.c src/policy/scale.c src/policy/scale_words.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c
 CLI_SOURCES  = src/cli/attach.c src/cli/detail.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
                src/cli/process.c src/cli/status.c src/cli/table.c src/cli/task.c
