@@ -15,7 +15,7 @@ BENCH_SOURCES = $(BENCH_CHILD_SOURCES) \
                 bench/fever_bench.h bench/fever_tasks.c bench/fever_objects.c bench/fever_runtime.c bench/fever_policy.c \
                 bench/pool_benches.h bench/mutex_pool.h bench/pthread_pool.c bench/fork_mutex_pool.c \
                 bench/fork_pipe_pool.c bench/ck_ring_pool.c bench/plain.c \
-                bench/fever_files.c bench/files.h bench/dd.c
+                bench/fever_actors.c bench/fever_files.c bench/files.h bench/dd.c
 
 noinst_PROGRAMS += fever-bench
 fever_bench_SOURCES  = $(BENCH_SOURCES)

@@ -25,6 +25,14 @@
       "1 -> 64 -> 1 tasks; per round") \
     X(map,         2, "serial libgomp libomp tbb", \
       "parallel loop over 1e6 items of 1 ns") \
+    X(actor_rtt,   1, "", \
+      "call of an actor and wait for the answer, at once again") \
+    X(actor_stream, 1, "", \
+      "1e6 calls without a ref from one caller to one actor, until all are run") \
+    X(actor_nn,    2, "", \
+      "1e6 calls without a ref from 16 senders, two at a time, to 4 actors") \
+    X(actor_spawn, 1, "", \
+      "make an actor and call it once") \
     X(put_small,   1, "malloc", \
       "put of 100 bytes and release") \
     X(put_big,     1, "memcpy-2m memcpy-4k movsb-2m movsb-4k", \
@@ -64,6 +72,10 @@
     X(chain,         chain,     "us",        false,  "") \
     X(fan,           fan,       "us",        false,  "") \
     X(map,           map,       "M/s",       true,   "") \
+    X(actor_rtt,     actor_rtt, "us",        false,  "") \
+    X(actor_stream,  actor_stream, "M/s",    true,   "") \
+    X(actor_nn,      actor_nn,  "M/s",       true,   "") \
+    X(actor_spawn,   actor_spawn, "us",      false,  "") \
     X(put_small,     put_small, "ns",        false,  "") \
     X(put_big,       put_big,   "GB/s",      true,   "puts after the first") \
     X(put_big_first, put_big,   "GB/s",      true,   "the first put") \

@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct bench_case bench_cases_fever_tasks[], bench_cases_fever_objects[], bench_cases_fever_runtime[],
+extern const struct bench_case bench_cases_fever_tasks[], bench_cases_fever_actors[], bench_cases_fever_objects[], bench_cases_fever_runtime[],
     bench_cases_pthread_pool[], bench_cases_fork_mutex[], bench_cases_fork_pipe[], bench_cases_ck_ring[], bench_cases_plain[],
     bench_cases_fever_files[], bench_cases_fever_policy[], bench_cases_dd[];
 
 static const struct bench_case *const case_lists[] = {
-    bench_cases_fever_tasks, bench_cases_fever_objects, bench_cases_fever_runtime, bench_cases_pthread_pool, bench_cases_fork_mutex,
+    bench_cases_fever_tasks, bench_cases_fever_actors, bench_cases_fever_objects, bench_cases_fever_runtime, bench_cases_pthread_pool, bench_cases_fork_mutex,
     bench_cases_fork_pipe,   bench_cases_ck_ring,       bench_cases_plain,         bench_cases_fever_files, bench_cases_fever_policy, bench_cases_dd, NULL,
 };
 

@@ -69,6 +69,8 @@ extern "C" {
     X(FEVER_EABORTED,      1202, "object",  "the object was aborted before it was sealed") \
     X(FEVER_ECORRUPT,      1203, "object",  "the bytes are not those that were written, or asked for") \
     X(FEVER_ESHORT,        1204, "object",  "the file is shorter than it must be") \
+    X(FEVER_EACTORDEAD,    1250, "actor",   "the actor is dead: it has ended, or was killed, and does not come back") \
+    X(FEVER_EACTORDOWN,    1251, "actor",   "the actor's process died in this call; the actor is restarted") \
     X(FEVER_ENOSLOTS,      1300, "worker",  "out of task slots: too many refs are held by this thread") \
     X(FEVER_ENOTHREADS,    1301, "worker",  "out of process slots: too many threads use the runtime") \
     X(FEVER_ERUNTIME,      1400, "runtime", "the supervisor died; the runtime is gone") \
@@ -142,6 +144,7 @@ struct fever_options {
     int         spill_at;       /* FEVER_SPILL_AT     percent of the store in use above which cold objects are written to disk [80] */
     int         leak_report;    /* FEVER_LEAKS        1: fever_shutdown says on standard error what was not released, and where it was made [0] */
     int         fault_report;   /* FEVER_FAULTS       1: a write through a read-only view, in the driver: its SIGSEGV names the object first [0] */
+    int         max_actors;     /* FEVER_MAX_ACTORS   actors that have a process at once; others wait for one [64] */
 };
 
 #define FEVER_OPTIONS(...) (&(struct fever_options){.struct_bytes = sizeof(struct fever_options), ##__VA_ARGS__})
@@ -511,6 +514,8 @@ FEVER_API int fever_promise_fail(fever_ref ref, int app_code, const char *text);
 #define FEVER_DEF_ALIGNED   8u  /* arguments need more than 8 bytes of alignment */
 #define FEVER_DEF_BYTES    16u  /* the body makes its result with fever_result */
 #define FEVER_DEF_STREAM   32u  /* the body yields items */
+#define FEVER_DEF_ACTOR    64u  /* the constructor of an actor */
+#define FEVER_DEF_METHOD  128u  /* a method of one */
 #define FEVER_NOT_A_REF     0xFFFFu
 
 struct fever_def {
@@ -529,6 +534,7 @@ struct fever_def {
     uint32_t        id;            /* set by fever_init */
     uint32_t        item_bytes;    /* of an item of a stream */
     uint32_t        item_type;     /* FEVER_TYPE_OF an item */
+    const struct fever_actor_class *actor_class; /* of a constructor and of methods */
 };
 
 /* So much of a resource, in units of 0.0001. */
@@ -756,6 +762,7 @@ FEVER_API void fever_register_defs(struct fever_def **begin, struct fever_def **
 #include <fever_group.h>
 #include <fever_object.h>
 #include <fever_file.h>
+#include <fever_actor.h>
 #ifndef __cplusplus
 #include <fever_define.h>
 #endif

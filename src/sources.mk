@@ -39,7 +39,14 @@ API_SOURCES += src/api/array.c src/api/fault.c src/api/leak.c
 OBS_SOURCES += src/obs/holds.c src/obs/site.c
 CLI_SOURCES += src/cli/memory.c
 
-include_HEADERS += include/fever.h include/fever_define.h include/fever_file.h include/fever_group.h include/fever_object.h include/fever_stream.h
+# the end
+RUN_SOURCES += src/run/descendants.c
+# actors
+CORE_SOURCES += src/core/actor.c
+RUN_SOURCES += src/run/actor.c src/run/actor_host.c
+API_SOURCES += src/api/actor.c
+
+include_HEADERS += include/fever.h include/fever_actor.h include/fever_define.h include/fever_file.h include/fever_group.h include/fever_object.h include/fever_stream.h
 
 # All of the library with its hidden symbols in sight: for the tests and for the fever command.
 noinst_LTLIBRARIES += libfever_core.la

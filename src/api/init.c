@@ -68,9 +68,11 @@ static int number_defs(void) {
                 return -FEVER_ENOTASK;
             fv_defs[id] = *d;
             (*d)->id = id++;
+            if (((*d)->flags & (FEVER_DEF_METHOD | FEVER_DEF_ACTOR)) != 0 && (*d)->actor_class == NULL)
+                return -FEVER_ENOTASK;
             bool may_refs = (*d)->result_bytes >= 8 && ((*d)->result_type == 16 || (*d)->result_type == 255);
-            bool plain = (*d)->args_bytes <= FV_INLINE_ARGS && (*d)->result_bytes <= FV_INLINE_RESULT && (*d)->has_refs == 0 &&
-                         !((*d)->flags & (FEVER_DEF_MAY_REFS | FEVER_DEF_ALIGNED | FEVER_DEF_STREAM)) && !may_refs;
+            bool plain = (*d)->args_bytes <= ((*d)->flags & FEVER_DEF_METHOD ? FV_CALL_ARGS : FV_INLINE_ARGS) && (*d)->result_bytes <= FV_INLINE_RESULT && (*d)->has_refs == 0 &&
+                         !((*d)->flags & (FEVER_DEF_MAY_REFS | FEVER_DEF_ALIGNED | FEVER_DEF_STREAM | FEVER_DEF_ACTOR)) && !may_refs;
             (*d)->flags = plain ? (*d)->flags | FV_DEF_PLAIN : (*d)->flags & ~FV_DEF_PLAIN;
         }
     return (int)id;
@@ -355,7 +357,9 @@ static int init_locked(const struct fever_options *user) {
     fv_rt.n_workers = o->inline_tasks ? 0 : (uint32_t)o->workers;
     fv_rt.n_worker_slots = o->inline_tasks ? 0 : fv_rt.n_workers + (uint32_t)o->max_spares;
     fv_rt.keeper_slot = o->inline_tasks ? 0 : fv_rt.n_worker_slots + 1;
-    fv_rt.driver_slots = FV_MAX(fv_rt.n_worker_slots, fv_rt.keeper_slot) + 1;
+    fv_rt.actor_slots = fv_rt.keeper_slot + 1;
+    fv_rt.n_actor_slots = o->inline_tasks ? 0 : (uint32_t)o->max_actors;
+    fv_rt.driver_slots = fv_rt.actor_slots + fv_rt.n_actor_slots;
     uint64_t most = FV_MAX(limits.shm_total, limits.mem_available);
     if (o->store_bytes / 16 > most) { /* the size is a limit, but its tables alone would cost too much */
         fv_warn("a store of %.1f GiB cannot be had: at most %.1f GiB of shared memory are there", (double)o->store_bytes / (1 << 30),
@@ -365,7 +369,7 @@ static int init_locked(const struct fever_options *user) {
     uint32_t most_procs = FV_MAX_PROCS - 1, needed_procs = fv_rt.driver_slots + 1;
     struct fv_segment_plan plan = {.n_procs = FV_MIN(FV_MAX(o->process_slots, needed_procs), most_procs), .slab = 1024};
     if (needed_procs > most_procs) {
-        fv_warn("%u workers and spares do not fit %u process slots", fv_rt.n_worker_slots, most_procs);
+        fv_warn("%u workers and spares and %u actors do not fit %u process slots", fv_rt.n_worker_slots, fv_rt.n_actor_slots, most_procs);
         return -FEVER_EOPTION;
     }
     while (plan.slab < o->task_slots && plan.slab < FV_SLAB_MAX && FV_NO_ROOT / (2 * plan.slab) >= FV_MAX(plan.n_procs - 1, needed_procs))
@@ -399,6 +403,7 @@ static int init_locked(const struct fever_options *user) {
     struct fv_segment *s = fv_map.seg;
     s->n_workers = FV_MAX(fv_rt.n_workers, 1u);
     s->max_spares = (uint32_t)o->max_spares;
+    s->max_actors = fv_rt.n_actor_slots;
     s->gen_base = ((uint32_t)(fv_now_ns() >> 10) & 0x3FFFFFFF) | 1;
     s->spin_ns = (uint64_t)(o->spin_us * 1000);
     s->n_cpus = (uint32_t)FV_MAX(fv_rt.topo.n_cpus, 1);

@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "base/log.h"
+#include "core/actor.h"
 #include "core/queued.h"
 #include "core/options.h"
 #include "run/fast.h"
@@ -70,6 +71,14 @@ static int find_refs(const struct fever_def *def, const void *args, size_t bytes
 int fv_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
               const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t site,
               uint64_t *id_out) {
+    if (FV_UNLIKELY(def->flags & (FEVER_DEF_ACTOR | FEVER_DEF_METHOD)))
+        return -FEVER_ENOTASK;
+    return fv_submit_for(self, def, args, bytes, options, flags, x, group, group_index, site, NULL, id_out);
+}
+
+int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
+                  const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t site,
+                  const struct fv_for *what, uint64_t *id_out) {
     const struct fever_task_options *o = options == NULL ? &no_options : options;
     if (FV_UNLIKELY(def->id == 0 || def->id >= FV_MAX_DEFS || fv_defs[def->id] != def))
         return -FEVER_ENOTASK;
@@ -87,7 +96,7 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
         o = &wide;
         s.options = s.options_bytes != 0 ? &wide : NULL;
         s.timeout_ns = (uint64_t)(o->timeout_s * 1e9);
-        s.max_retries = o->max_retries == FEVER_NO_RETRY ? 0 : o->max_retries == 0 ? -1 : o->max_retries;
+        s.max_retries = o->max_retries == FEVER_NO_RETRY ? 0 : o->max_retries == 0 ? (what != NULL ? what->retries : -1) : o->max_retries;
         if (s.options != NULL) {
             char why[128];
             rc = fv_dispatch_check(o, why, sizeof why);
@@ -115,6 +124,12 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
     }
     int      rc;
     uint64_t spin_until = 0;
+    if (FV_UNLIKELY(what != NULL)) {
+        s.inline_refs = s.inline_refs && (what->mailbox == NULL || bytes <= FV_CALL_ARGS);
+        s.call = what->mailbox != NULL ? fv_actor_next_call(what->mailbox) : 0;
+        s.actor = what->spec;
+        s.queued_ns = what->spec != NULL ? fv_now_ns() : 0;
+    }
     while (FV_UNLIKELY((rc = fv_task_submit(self, &s, id_out)) == -FEVER_ENOSLOTS || rc == -FEVER_ESTOREFULL)) {
         rc = rc == -FEVER_ENOSLOTS ? fv_wait_slot(self, &spin_until) : fv_make_room(self, bytes + s.options_bytes + 24ull * s.n_refs + FV_CHUNK_BYTES / 16);
         if (rc < 0)
@@ -134,13 +149,16 @@ int fv_submit(struct fv_self *self, const struct fever_def *def, const void *arg
         fv_run_inline(self, index);
         return 0;
     }
-    fv_task_hint(self, index);
+    if (FV_UNLIKELY(s.call != 0))
+        fv_actor_deliver(self, what->mailbox, index, fv_call_place(s.call));
+    else
+        fv_task_hint(self, index);
     return 0;
 }
 
 /* Checked in full, and fit for the short way. */
 static inline bool is_plain(const struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes) {
-    return def->flags & FV_DEF_PLAIN && def->id < FV_MAX_DEFS && fv_defs[def->id] == def && bytes == def->args_bytes && (args != NULL || bytes == 0) && !self->is_inline;
+    return (def->flags & (FV_DEF_PLAIN | FEVER_DEF_METHOD)) == FV_DEF_PLAIN && def->id < FV_MAX_DEFS && fv_defs[def->id] == def && bytes == def->args_bytes && (args != NULL || bytes == 0) && !self->is_inline;
 }
 
 FV_FAST int submit_at(const struct fever_def *def, const void *args, size_t bytes, const struct fever_task_options *options,

@@ -36,11 +36,12 @@
 #define FV_OPTIONS(X) \
     X(workers,       COUNT,   "FEVER_WORKERS",       "",        1,     4000,                "CPUs this process may use",       "worker processes") \
     X(max_spares,    COUNT,   "FEVER_MAX_SPARES",    "64",      0,     4000,                "",                                "workers that stand in for blocked ones") \
+    X(max_actors,    COUNT,   "FEVER_MAX_ACTORS",    "",        0,     4000,                "64, or an eighth of what process_slots leaves",                              "actors that have a process at once") \
     X(store_bytes,   BYTES,   "FEVER_STORE_BYTES",   "",        1 << 20, 1ull << 46,        "30 % of available memory, at most 95 % of free /dev/shm, by share of CPUs", "limit of the object store") \
     X(store_warm,    BYTES,   "FEVER_STORE_WARM",    "",        0,     1ull << 46,          "256 MiB, at most a quarter of the store", "bytes kept resident ahead of demand") \
     X(store_keep,    BYTES,   "FEVER_STORE_KEEP",    "",        0,     1ull << 46,          "store_warm, or a quarter of the store if that is more", "bytes that may stay resident though free; what is beyond that is given back") \
     X(task_slots,    COUNT32, "FEVER_TASK_SLOTS",    "65536",   16,    1u << 20,            "",                                "refs and tasks a thread can have open") \
-    X(process_slots, COUNT32, "FEVER_PROCESS_SLOTS", "",        8,     4096,                "256, or more where workers and spares need them", "threads and processes in all") \
+    X(process_slots, COUNT32, "FEVER_PROCESS_SLOTS", "",        8,     4096,                "256, or more where workers, spares and actors need them", "threads and processes in all") \
     X(spin_us,       MICROS,  "FEVER_SPIN_US",       "50",      0,     1000000,             "",                                "spinning before sleep, in microseconds") \
     X(event,         CHOICE,  "FEVER_EVENT",         "auto",    0,     0,                   "auto uring poll",                 "the supervisor's event loop") \
     X(segment,       CHOICE,  "FEVER_SEGMENT",       "auto",    0,     0,                   "auto shm memfd",                  "where the segment lies: /dev/shm or an unnamed file") \

@@ -22,6 +22,7 @@
  */
 #include "core/cancel.h"
 
+#include "core/actor.h"
 #include "core/failure.h"
 #include "core/queued.h"
 
@@ -52,8 +53,7 @@ static bool is_over(uint64_t t, uint32_t gen) {
     return fv_truth_gen(t) != gen || fv_state_is_complete(s) || s == FV_FREE || s == FV_DYING;
 }
 
-/* Adds to the request; that of a later generation stays as it is. */
-static void ask(uint32_t index, uint32_t gen, unsigned how) {
+void fv_cancel_ask(uint32_t index, uint32_t gen, unsigned how) {
     uint64_t *word = &fv_cold(index)->cancel, w = fv_load_relaxed_64(word), to;
     do {
         uint32_t of = (uint32_t)(w >> 32);
@@ -69,7 +69,7 @@ static void ask(uint32_t index, uint32_t gen, unsigned how) {
 void fv_cancel_end(struct fv_self *self, uint32_t index, const char *text) {
     struct fv_task    *task = fv_task(index);
     struct fever_error e;
-    fv_error_describe(&e, task->kind == FV_KIND_TASK ? task->def : FV_MAX_DEFS, FEVER_ECANCELED);
+    fv_error_describe(&e, fv_task_def_of(task), FEVER_ECANCELED);
     e.attempt = fv_truth_attempt(fv_load_relaxed_64(&task->truth)); /* those before; this one has not begun */
     snprintf(e.text, sizeof e.text, "%s", text);
     if (e.attempt > 0)
@@ -87,9 +87,11 @@ static int cancel_one(struct fv_self *self, uint64_t id, unsigned how, uint32_t 
     if (is_over(t, gen))
         return 0;
     bool is_task = task->kind == FV_KIND_TASK;
-    if (task->kind == FV_KIND_OBJECT)
+    if (task->kind == FV_KIND_OBJECT || task->kind == FV_KIND_ACTOR)
         return -FEVER_ESTATE;
-    ask(index, gen, how & ~FV_CANCEL_FORCE);
+    if (fv_task_is_call(index))
+        how &= ~FV_CANCEL_FORCE; /* its process is the actor */
+    fv_cancel_ask(index, gen, how & ~FV_CANCEL_FORCE);
     while (!is_over(t = fv_load_acquire_64(&task->truth), gen) && fv_truth_state(t) != FV_RUN) {
         fv_store_release_64(&self->proc->cancelling, id);
         bool mine = fv_cas_64(&task->truth, t, fv_truth_with(t, self->slot, FV_RUN));
@@ -107,7 +109,7 @@ static int cancel_one(struct fv_self *self, uint64_t id, unsigned how, uint32_t 
         return 1; /* it is being set: that counts, or else whoever hands it back looks for the request */
     *runs_in_out = fv_truth_owner(t);
     if (how & FV_CANCEL_FORCE) {
-        ask(index, gen, how);
+        fv_cancel_ask(index, gen, how);
         fv_store_release_32(&fv_map.seg->cancel_wanted, 1);
         self->call_supervisor = true;
     }

@@ -6,7 +6,7 @@
 
 /* FV_CANCEL_... of what is asked of that generation; 0: nothing. */
 static inline unsigned fv_cancel_asked(uint32_t index, uint32_t gen) {
-    /* ORDER cancel (acquire): the own bell, or the own BLOCKED, before the request.  Pairs with cancel (seq_cst) in ask(). */
+    /* ORDER cancel (acquire): the own bell, or the own BLOCKED, before the request.  Pairs with cancel (seq_cst) in fv_cancel_ask(). */
     uint64_t w = fv_load_acquire_64(&fv_cold(index)->cancel);
     return w >> 32 == gen ? (unsigned)w : 0;
 }
@@ -26,6 +26,8 @@ static inline bool fv_cancel_told(struct fv_self *self) {
 int fv_cancel(struct fv_self *self, uint64_t id, unsigned how);
 /* What `parent`, which runs or ran in process slot p, has submitted and is not complete. */
 void fv_cancel_children(struct fv_self *self, uint64_t parent, uint32_t p, unsigned how);
+/* Adds to the request, and does no more; that of a later generation stays as it is. */
+void fv_cancel_ask(uint32_t index, uint32_t gen, unsigned how);
 /* RUN by self -> FAIL. */
 void fv_cancel_end(struct fv_self *self, uint32_t index, const char *text);
 /* Supervisor: each task that is to be cancelled by force, and the process slot that runs it. */

@@ -16,6 +16,7 @@
  * Pins of views (core/store.c) stand in the same table, and in the same map: they are no holds, are counted nowhere, and a sweep just
  * clears them.
  */
+#include "core/actor.h"
 #include "core/stream.h"
 
 #include <errno.h>
@@ -251,8 +252,10 @@ void fv_shared_release(struct fv_self *self, uint64_t id, uint64_t *record) {
     if (to >> 32 != 0)
         return;
     uint64_t t = fv_load_acquire_64(&task->truth);
-    if (fv_truth_gen(t) == fv_ref_gen(id))
+    if (fv_truth_gen(t) == fv_ref_gen(id)) {
         fv_stream_left(index, t);
+        fv_actor_left(index, t);
+    }
     /* With refs in its arguments the slot is its home's (or the supervisor's) to free: they hold those refs. */
     if (fv_truth_gen(t) != fv_ref_gen(id) || !(fv_state_is_complete(fv_truth_state(t)) || fv_truth_state(t) == FV_OPEN) || t & FV_HELD)
         return;
@@ -470,8 +473,10 @@ static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t inde
         fv_task_finish_dying(self, index);
     else if ((fv_state_is_complete(fv_truth_state(to)) && !h->refs) || fv_truth_state(to) == FV_OPEN)
         fv_task_free(self, index, to);
-    else
+    else {
         fv_stream_left(index, to);
+        fv_actor_left(index, to);
+    }
     return 0;
 }
 

@@ -49,6 +49,8 @@ struct fv_self {
     /* groups opened by this thread, by number - 1 */
     struct fever_group **group;
     uint32_t             n_groups;
+    struct fv_mailbox   *mailbox;     /* of actors that were called, by the low bits of their slots' numbers (core/actor.h) */
+    uint32_t             room_mailbox;
     /* worker: */
     uint32_t             running;     /* 1 + index of the task whose body runs, innermost */
     uint64_t            *own;         /* refs that the bodies on the stack took and have not released yet */

@@ -6,13 +6,14 @@
  *   1. slots that the dead was freeing (DYING) are freed; unsealed objects of its own fail; an item that it was taking from a
  *      stream is taken
  *   2. blocks that it had allocated and not published are freed; if it was the keeper, what it was dropping or restoring is put right
- *   3. tasks that it was running are READY again, charged or not, or fail
+ *   3. the actor that it was is restarted, or ends and all calls to it fail; tasks that it was running are READY again, charged or not, or fail
  *   4. its own slab: what nobody else holds is dropped; the rest is adopted, its arguments held by the supervisor
  *   5. its holds are released, its pins cleared, the slot whose count it was changing is recounted
  *   6. dependents that it had not told, hints that it had taken: found and made anew
  *   7. every bell rings
  */
 #include "base/clock.h"
+#include "core/actor.h"
 #include "core/attempt.h"
 #include "core/cancel.h"
 #include "core/delay.h"
@@ -69,6 +70,8 @@ static bool refers(uint32_t index, uint64_t offset, bool extent) {
     struct fv_span s = fv_stream_span(index);
     if (s.offset != 0 && (extent ? in_span(offset, s.offset, s.bytes) : offset == s.offset))
         return true;
+    if (!extent && fv_actor_refers(index, offset))
+        return true;
     return t->x & FV_X_FAILURE && offset == ((const struct fv_failure *)t->result)->error;
 }
 
@@ -97,7 +100,7 @@ static void free_orphan(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
 static void set_cause(struct fever_error *e, uint32_t index, const struct fv_verdict *why, int code, unsigned attempt) {
     const struct fv_task *task = fv_task(index);
     struct fv_object_at   at;
-    fv_error_describe(e, task->kind == FV_KIND_TASK ? task->def : FV_MAX_DEFS, code);
+    fv_error_describe(e, fv_task_def_of(task), code);
     fv_task_options_name(index, e);
     e->signal = why->signal;
     e->exit_status = why->exit_status;
@@ -178,13 +181,16 @@ static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, c
             ;
         return;
     }
-    unsigned attempt = fv_truth_attempt(t), retries = task->x & FV_X_OPTIONS ? fv_cold(index)->max_retries : 3;
+    bool     is_call = fv_task_is_call(index);
+    unsigned attempt = fv_truth_attempt(t), retries = is_call ? fv_actor_call_retries(index) : task->x & FV_X_OPTIONS ? fv_cold(index)->max_retries : 3;
     uint64_t id = fv_ref_make(index, fv_truth_gen(t)), not_before = 0;
     bool     blame = !why->innocent && id == blamed, spared = blame && why->pressed && retries != 0, charged = blame && !spared;
     /* Not charged are the bodies around it on the dead's stack, which had started, and what it had claimed and not started: that
      * was in no body then.  (A task that may not be repeated is never run inside another.) */
-    bool     started = charged || fv_proc(dead)->current != 0;
+    bool     started = charged || (!is_call && fv_proc(dead)->current != 0);
     bool     fail = charged ? (why->code != FEVER_ECRASHED && !why->by_kernel) || attempt >= retries : !why->innocent && !spared && started && retries == 0;
+    if (is_call && (!blame || why->code == FEVER_ECRASHED) && fv_actor_fail_with_dead(self, index, blame))
+        return;
     if (spared) {
         unsigned n = count_spared(index, fv_truth_gen(t));
         fail = n > SPARED_MOST;
@@ -197,6 +203,8 @@ static void retry_or_fail(struct fv_self *self, uint32_t index, uint32_t dead, c
     if (fail) {
         struct fever_error e;
         set_cause(&e, index, why, blame ? why->code : FEVER_ECRASHED, attempt);
+        if (is_call)
+            fv_actor_down_error(&e, why);
         fv_error_attempts(&e, id);
         fv_task_set_failure(self, index, &e);
         fv_task_complete(self, index, FV_FAIL);
@@ -478,6 +486,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     struct orphans o = {self, dead};
     fv_extent_sweep(dead);
     fv_arena_walk(dead, free_orphan, &o);
+    fv_actor_sweep(self, dead, why);
     FV_EACH_ACTIVE(p)
         EACH_SLOT(p, i) {
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
@@ -495,6 +504,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     proc->blocked = proc->want_spare = proc->depth = 0; /* patron stays: if it is still blocked the successor stands in for it */
     proc->parked = proc->leaves = proc->leave_wanted = proc->lease = 0;
     proc->memory_limit = proc->memory_task = 0;
+    fv_store_release_32(&proc->awaits_calls, 0);
     fv_store_release_64(&proc->reading, 0);
     memset(proc->want, 0, sizeof proc->want);
     proc->room_wanted = 0;
@@ -504,5 +514,6 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     fv_bit_clear(fv_map.seg->spares, dead);
     fv_task_notify_all_blocked(self);
     fv_sweep_rehint(self);
+    fv_store_release_32(&fv_map.seg->sweeps, fv_map.seg->sweeps + 1); /* actors look for calls that have no hint */
     fv_bell_ring_all();
 }

@@ -6,6 +6,7 @@
  */
 #include "core/task.h"
 
+#include "core/actor.h"
 #include "core/cancel.h"
 #include "core/failure.h"
 #include "core/group.h"
@@ -44,6 +45,7 @@ void fv_self_fini(struct fv_self *self) {
     free(self->drop);
     free(self->dying);
     free(self->own);
+    free(self->mailbox);
     for (uint32_t i = 0; i < self->n_groups; i++)
         if (self->group[i] != NULL)
             self->group[i]->owner = NULL;
@@ -170,6 +172,8 @@ static void drop_blocks(struct fv_self *self, uint32_t index, uint32_t gen, unsi
         fv_arena_free(&self->heap, c->options, c->options_bytes, index, gen);
     if (x & FV_X_OPTIONS && c->stream != 0)
         fv_arena_free(&self->heap, c->stream, fv_stream_bytes(c->stream_items), index, gen);
+    if (fv_task_is_actor(index) && x & FV_X_OPTIONS && c->actor != 0)
+        fv_arena_free(&self->heap, c->actor, sizeof(struct fv_actor), index, gen);
     if (x & FV_X_ARGS_BLOCK)
         fv_arena_free(&self->heap, args->offset, args->bytes, index, gen);
 }
@@ -182,13 +186,15 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
     struct fv_home_slot *h = &self->home[index & fv_map.mask];
     unsigned             x = s->x;
     task->def = s->def;
-    task->kind = FV_KIND_TASK;
+    task->kind = s->actor != NULL ? FV_KIND_ACTOR : FV_KIND_TASK;
     task->arg_bytes = s->arg_bytes;
     task->waiter = 0;
     task->result_bytes = 0;
     h->extra = 0;
     bool tail = s->n_refs != 0 && !s->inline_refs;
-    if (FV_LIKELY(s->arg_bytes <= FV_INLINE_ARGS && !tail && !s->aligned)) {
+    if (FV_UNLIKELY(s->call != 0))
+        task->args[2] = s->call;
+    if (FV_LIKELY(s->arg_bytes <= (s->call != 0 ? FV_CALL_ARGS : FV_INLINE_ARGS) && !tail && !s->aligned)) {
         if (s->arg_bytes == FV_INLINE_ARGS)
             memcpy(task->args, s->args, FV_INLINE_ARGS);
         else if (s->arg_bytes != 0)
@@ -211,7 +217,7 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
         memset(tl->ref + s->n_refs, 0, 16ull * s->n_deps);
         x |= FV_X_ARGS_BLOCK;
     }
-    if (s->timeout_ns != 0 || s->max_retries >= 0 || s->options != NULL || s->stream_items != 0) {
+    if (s->timeout_ns != 0 || s->max_retries >= 0 || s->options != NULL || s->stream_items != 0 || s->actor != NULL) {
         int rc = 0;
         struct fv_task_cold *c = fv_cold(index);
         c->timeout_ns = s->timeout_ns;
@@ -224,6 +230,10 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
             rc = c->options == 0 ? -FEVER_ESTOREFULL : fv_task_options_fill(fv_at(c->options), s->options, s->options_bytes) ? 0 : -FEVER_EINVAL;
         }
         if (rc == 0 && s->stream_items != 0 && (c->stream = fv_stream_create(self, index, gen, s->stream_items, s->stream_bytes)) == 0)
+            rc = -FEVER_ESTOREFULL;
+        if (s->actor != NULL)
+            c->actor = 0;
+        if (rc == 0 && s->actor != NULL && (c->actor = fv_actor_block(self, index, gen, s->actor)) == 0)
             rc = -FEVER_ESTOREFULL;
         if (rc < 0) {
             drop_blocks(self, index, gen, x);
@@ -258,7 +268,8 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
      * is garbage that the sweep finds.  Killed after: the task exists, and the sweep hints it. */
     fv_store_release_64(&task->truth, fv_truth(gen, 0, 0, s->flags, FV_READY));
     self->n_members += s->group != 0;
-    fv_count(self->proc, FV_C_submitted);
+    if (FV_LIKELY(s->actor == NULL))
+        fv_count(self->proc, FV_C_submitted);
     *id_out = fv_ref_make(index, gen);
     return 0;
 }
@@ -266,6 +277,10 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
 void fv_task_hint(struct fv_self *self, uint32_t index) {
     if (FV_UNLIKELY(fv_task_is_queued(index)) && !self->is_inline) {
         fv_dispatch_queue(self, index);
+        return;
+    }
+    if (FV_UNLIKELY(fv_task_is_call(index))) {
+        fv_actor_rouse(self, index);
         return;
     }
     bool pushed = self->is_worker ? fv_deque_push(self->proc, fv_queue_of(self->slot), fv_map.ring_mask, index)
@@ -285,6 +300,8 @@ bool fv_task_claim(struct fv_self *self, uint32_t index) {
     while (fv_truth_state(t) == FV_READY) {
         if (FV_UNLIKELY(fv_task_is_queued(index)) && self->granted != fv_ref_make(index, fv_truth_gen(t)) && !self->is_inline)
             break; /* it starts by a grant only: the hint is of the slot's last user */
+        if (FV_UNLIKELY(fv_task_is_call(index)))
+            break; /* the actor claims it: as above */
         /* ORDER submit (acquire): READY before the arguments.  Pairs with submit (release) in fv_task_submit().
          * Killed before the CAS: the hint is lost and the sweep makes another.  After: RUN by the dead. */
         unsigned again = fv_truth_owner(t);
@@ -592,7 +609,7 @@ void fv_task_get_error(uint32_t index, struct fever_error *error_out) {
         memcpy(error_out, fv_at(f.error), sizeof *error_out);
         return;
     }
-    fv_error_describe(error_out, task->kind == FV_KIND_TASK ? task->def : FV_MAX_DEFS, f.code);
+    fv_error_describe(error_out, fv_task_def_of(task), f.code);
     fv_task_options_name(index, error_out);
     error_out->app_code = f.app_code;
     error_out->signal = f.signal;
@@ -654,6 +671,8 @@ static void finish_one(struct fv_self *self, uint32_t index) {
     }
     fv_stream_free(self, index, gen);
     fv_task_options_free(self, index, gen);
+    if (FV_UNLIKELY(fv_task_is_actor(index)))
+        fv_actor_free(self, index, gen);
     if (t & FV_DEPS)
         fv_store_relaxed_64(&fv_cold(index)->dependents, 0);
     /* ORDER slot (release): all use of the line and its blocks before FREE.  Pairs with slot (acquire) in look(). */

@@ -51,6 +51,8 @@ struct fv_submission {
     uint32_t        stream_items; /* a stream's capacity; 0: it is none */
     uint64_t        stream_bytes;
     uint64_t        site;        /* where it is submitted */
+    uint64_t        call;        /* of a call of a method: its call word; 0: it is none */
+    const struct fv_actor_spec *actor; /* the slot is an actor; NULL: it is not */
 };
 int  fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t *id_out);
 /* Makes the task known: pushes its hint, wakes a worker if one is idle.  Sets self->call_supervisor when its queue is full. */
@@ -78,6 +80,8 @@ void fv_task_get_error(uint32_t index, struct fever_error *error_out);
 void fv_error_describe(struct fever_error *e, unsigned def, int code);
 
 /* --- everybody ------------------------------------------------------------------------------- */
+/* Number of its definition; FV_MAX_DEFS: it has none. */
+static inline unsigned fv_task_def_of(const struct fv_task *t) { return t->kind == FV_KIND_TASK || t->kind == FV_KIND_ACTOR ? t->def : FV_MAX_DEFS; }
 /* Where the arguments and the result are. */
 static inline const void *fv_task_args(const struct fv_task *t) {
     return t->x & FV_X_ARGS_BLOCK ? fv_at(((const struct fv_span *)t->args)->offset) : (const void *)t->args;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/actor.h"
 #include "core/options.h"
 #include "core/stream.h"
 
@@ -67,7 +68,7 @@ static void check_block(void *arg, uint64_t offset, uint64_t bytes, uint32_t ind
 #define INSIDE(s) (extent ? (s)->offset != 0 && offset >= (s)->offset / FV_CHUNK_BYTES * FV_CHUNK_BYTES && offset < (s)->offset + (s)->bytes : offset == (s)->offset)
     if (!((t->x & FV_X_ARGS_BLOCK && INSIDE(a)) || (t->x & FV_X_RESULT_BLOCK && INSIDE(r)) ||
           (t->x & FV_X_OPTIONS && fv_cold(index)->options == offset) || (s.offset != 0 && INSIDE(&s)) ||
-          (t->x & FV_X_FAILURE && ((const struct fv_failure *)t->result)->error == offset)))
+          (!extent && fv_actor_refers(index, offset)) || (t->x & FV_X_FAILURE && ((const struct fv_failure *)t->result)->error == offset)))
         BAD(c, "block at %#llx leaks: its root %u does not refer to it\n", (unsigned long long)offset, index);
 }
 
@@ -119,7 +120,10 @@ int fv_validate(FILE *stream, bool expect_empty) {
             uint64_t t = fv_load_acquire_64(&fv_task(i)->truth);
             unsigned s = fv_truth_state(t);
             uint32_t count = t & FV_SHARED ? (uint32_t)(fv_load_acquire_64(&fv_cold(i)->count) >> 32) : 0;
-            if (s >= FV_N_STATES)
+            if (fv_task_is_actor(i) && !expect_empty && (s == FV_RUN || s == FV_READY || s == FV_DELAYED || s == FV_BLOCKED)) {
+                if (fv_truth_state(t) == FV_RUN && fv_proc(fv_truth_owner(t))->actor != fv_ref_make(i, fv_truth_gen(t)))
+                    BAD(&c, "actor %u gen %u lives in slot %u, which is another's\n", i, fv_truth_gen(t), fv_truth_owner(t));
+            } else if (s >= FV_N_STATES)
                 BAD(&c, "slot %u: no such state: %#llx\n", i, (unsigned long long)t);
             else if (s == FV_READY || s == FV_RUN || s == FV_BLOCKED || s == FV_DELAYED || s == FV_DYING)
                 BAD(&c, "slot %u gen %u is still %s (owner %u)\n", i, fv_truth_gen(t), state_text[s], fv_truth_owner(t));

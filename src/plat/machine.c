@@ -101,8 +101,15 @@ void fv_options_fill(struct fv_options *options, const struct fv_topo *topo, con
         default_spill_dirs(options->spill_dirs, sizeof options->spill_dirs);
     if (is_default(options, FV_OPTION_spill_limit))
         options->spill_limit = default_spill_limit(options->spill_dirs);
+    if (is_default(options, FV_OPTION_max_actors) && !is_default(options, FV_OPTION_process_slots)) { /* threads need some, too */
+        int left = (int)options->process_slots - options->workers - options->max_spares;
+
+        options->max_actors = FV_MIN(64, FV_MAX(left, 0) / 8);
+    } else if (is_default(options, FV_OPTION_max_actors)) {
+        options->max_actors = 64;
+    }
     if (is_default(options, FV_OPTION_process_slots)) {
-        uint32_t needed = (uint32_t)options->workers + (uint32_t)options->max_spares + OTHER_SLOTS;
+        uint32_t needed = (uint32_t)options->workers + (uint32_t)options->max_spares + (uint32_t)options->max_actors + OTHER_SLOTS;
 
         options->process_slots = FV_MIN(FV_MAX(256u, needed), (uint32_t)MOST_SLOTS);
     }

@@ -14,6 +14,9 @@
  */
 #include "run/dispatcher.h"
 
+#include "core/actor.h"
+#include "run/actor_host.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,6 +196,10 @@ static void arrive(void *arg, uint32_t index) {
     uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
     uint32_t gen = fv_truth_gen(t);
     (void)arg;
+    if (fv_task_is_actor(index)) { /* wants a process of its own */
+        fv_actor_host_arrive(index);
+        return;
+    }
     if (known[index] != 0 && (known[index] != gen || fv_truth_state(t) != FV_READY))
         n_stale++; /* it was cancelled: its entry stays until it comes to the top, or there are too many */
     if (fv_truth_state(t) != FV_READY || known[index] == gen || !fv_dispatch_hold_still(sup, index, gen))

@@ -47,7 +47,7 @@ void fv_output_init(struct fv_loop *l) {
     if (getrlimit(RLIMIT_NOFILE, &limit_given) < 0)
         limit_given = (struct rlimit){1024, 1024};
     limit_now = limit_given;
-    rlim_t want = 2 * (rlim_t)fv_rt.n_worker_slots + 2 * SPARE_FDS;
+    rlim_t want = 2 * (rlim_t)fv_rt.driver_slots + 2 * SPARE_FDS;
     if (is_wanted && limit_now.rlim_cur < want) {
         limit_now.rlim_cur = FV_MIN(want, limit_now.rlim_max);
         if (setrlimit(RLIMIT_NOFILE, &limit_now) < 0)

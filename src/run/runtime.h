@@ -20,6 +20,7 @@ struct fv_runtime {
     uint64_t          driver_start;
     uint32_t          n_workers, n_worker_slots; /* worker slots are 1 .. n_worker_slots, the last max_spares for spares */
     uint32_t          keeper_slot;    /* the one behind them; 0: with FEVER_INLINE=1 there is none */
+    uint32_t          actor_slots, n_actor_slots; /* the first for the process of an actor, and their number */
     uint32_t          driver_slots;   /* those from here on are for the driver's threads */
     void            (*hook)(void *);
     void             *hook_arg;
@@ -35,6 +36,14 @@ void fv_supervisor_ring(void);
 __attribute__((noreturn)) void fv_supervisor_main(void);
 /* run/worker.c: the main of a worker or spare in process slot `slot`. */
 __attribute__((noreturn)) void fv_worker_main(uint32_t slot, uint32_t patron);
+
+/* run/actor.c: the rest of the life of the process of an actor, once it is set up as a worker is. */
+__attribute__((noreturn)) void fv_actor_main(struct fv_self *self);
+/* Its parts: claims the actor that the process slot names, false if that is gone; after it has ended: tells the callers. */
+bool fv_actor_begin(struct fv_self *self);
+void fv_actor_finish(struct fv_self *self);
+/* One look at its mailboxes; runs what is there.  True: there was something. */
+bool fv_actor_step(struct fv_self *self);
 
 /* In a worker its self, in any thread; else NULL. */
 struct fv_self *fv_worker_of_process(void);

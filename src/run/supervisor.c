@@ -21,12 +21,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "core/actor.h"
 #include "core/cancel.h"
 #include "core/delay.h"
 #include "core/stream.h"
 #include "plat/futex.h"
 #include "plat/process.h"
+#include "run/actor_host.h"
 #include "run/control.h"
+#include "run/descendants.h"
 #include "run/dispatcher.h"
 #include "run/event.h"
 #include "run/keeper.h"
@@ -42,9 +45,7 @@
 #define SLOW_TICK_NS   10000000ull  /* while a recovery is unfinished */
 #define QUIET_NS       200000000ull /* no deadline for so long: the tick ends */
 #define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
-#define DESCENDANTS_NS 1000000000ull /* at most so long processes that task code left behind are hunted */
 #define REAP_MOST      256     /* who has ended is reaped so many at a time, */
-#define ORPHANS_MOST   65536   /* and at the end so many */
 #define LAST_WORD_NS   5000000ull   /* a worker whose task's time is up may say where it is, then it is killed */
 #define TAKER_NS       100000000ull  /* how long a full stream waits for a thread of the driver that has not called in yet */
 #define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
@@ -87,16 +88,20 @@ static void find_spares(void);
 
 /* ------------------------------------------------------------------------------------------------ children */
 
+/* Slots of the children that are kept here: workers, spares, actors. */
+#define EACH_CHILD(s) for (uint32_t s = 1; s < fv_rt.driver_slots; s++)
+static bool is_actor_slot(uint32_t slot) { return slot >= fv_rt.actor_slots && slot < fv_rt.actor_slots + fv_rt.n_actor_slots; }
+
 static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     struct fv_proc *p = fv_proc(slot);
     struct child   *c = &child[slot];
     uint32_t        i = (slot - 1) % (uint32_t)FV_MAX(fv_rt.topo.n_allowed, 1);
     if ((spawn_error = fv_segment_open_slot(slot)) < 0) {
-        fv_warn("no shared memory for worker %u", slot - 1);
+        fv_warn("no shared memory for %s %u", role == FV_ROLE_ACTOR ? "actor" : "worker", slot - 1);
         return false;
     }
     p->number = slot - 1;
-    p->cpu = fv_rt.options.pin && fv_rt.topo.n_allowed > 0 ? fv_rt.topo.cpus[i] : -1;
+    p->cpu = fv_rt.options.pin && fv_rt.topo.n_allowed > 0 && role != FV_ROLE_ACTOR ? fv_rt.topo.cpus[i] : -1;
     if (patron != 0)
         fv_store_release_32(&p->patron, patron);
     if ((patron = fv_load_acquire_32(&p->patron)) != 0) /* also that of the spare that died here: it may still be blocked */
@@ -130,7 +135,7 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         char name[16];
-        snprintf(name, sizeof name, role == FV_ROLE_SPARE ? "fever-s%u" : "fever-w%u", slot - 1);
+        snprintf(name, sizeof name, role == FV_ROLE_SPARE ? "fever-s%u" : role == FV_ROLE_ACTOR ? "fever-a%u" : "fever-w%u", slot - 1);
         prctl(PR_SET_NAME, name);
         fv_worker_main(slot, patron);
     }
@@ -194,7 +199,7 @@ static bool is_replacement(uint32_t slot, int pid, int status) {
 }
 
 static void kill_for(uint32_t slot, int code, uint64_t task) {
-    if (slot == 0 || slot > fv_rt.n_worker_slots || child[slot].state != CHILD_RUNS)
+    if (slot == 0 || slot >= fv_rt.driver_slots || child[slot].state != CHILD_RUNS)
         return; /* the driver, with FEVER_INLINE=1; or it is dead already */
     child[slot].state = CHILD_KILLED;
     child[slot].killed_for = code;
@@ -208,6 +213,27 @@ static void kill_for(uint32_t slot, int code, uint64_t task) {
     syscall(SYS_tgkill, child[slot].pid, child[slot].pid, SIGXCPU);
 }
 
+/* For run/actor_host.c: a process for that actor. */
+static int start_actor(uint64_t actor) {
+    for (uint32_t k = 0, n = fv_rt.n_actor_slots; k < n; k++) {
+        static uint32_t next; /* they are taken in turn: what an old one has left is longer there to be looked at */
+        uint32_t        slot = fv_rt.actor_slots + next++ % n;
+        if (child[slot].state != CHILD_NONE)
+            continue;
+        fv_store_release_64(&fv_proc(slot)->actor, actor);
+        if (spawn(slot, FV_ROLE_ACTOR, 0))
+            return 1;
+        fv_store_release_64(&fv_proc(slot)->actor, 0);
+        return -1;
+    }
+    return 0;
+}
+
+static void end_actor(uint32_t slot) { /* it may be restarted */
+    if (child[slot].state == CHILD_RUNS)
+        kill(child[slot].pid, SIGKILL);
+}
+
 static void found_cancelled(uint32_t slot, uint64_t task) { kill_for(slot, FEVER_ECANCELED, task); }
 
 /* What runs and is to be cancelled by force.  anyway: somebody died, perhaps before it could say that it wants that. */
@@ -215,6 +241,7 @@ static void look_for_cancelled(bool anyway) {
     if (!anyway && !fv_load_acquire_32(&fv_map.seg->cancel_wanted))
         return;
     fv_fas_32(&fv_map.seg->cancel_wanted, 0); /* first: a request that we miss comes with another ring */
+    fv_actor_host_end_waiting();
     fv_cancel_each_forced(found_cancelled);
 }
 
@@ -222,7 +249,8 @@ static void buried(uint32_t slot, int status, const char *program) {
     struct fv_proc *p = fv_proc(slot);
     struct child   *c = &child[slot];
     uint64_t        begin = fv_now_ns();
-    struct fv_verdict why = {.code = FEVER_ECRASHED, .pid = c->pid, .worker = (int)p->number};
+    bool            is_actor = is_actor_slot(slot);
+    struct fv_verdict why = {.code = FEVER_ECRASHED, .pid = c->pid, .worker = is_actor ? -1 : (int)p->number};
     if (WIFSIGNALED(status))
         why.signal = WTERMSIG(status);
     else
@@ -260,6 +288,16 @@ static void buried(uint32_t slot, int status, const char *program) {
     c->pid = 0;
     if (ending || fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
         return; /* no successor: it would leave at once, and so for ever */
+    if (is_actor) {
+        fv_map.seg->deaths += !WIFEXITED(status) || why.exit_status != 0;
+        p->wait_reason = FV_WAIT_NOT; /* also if it never came to its start */
+        fv_sweep(&sup, slot, &why);
+        fv_map.seg->sweep_ns_last = fv_now_ns() - begin;
+        look_for_cancelled(true);
+        fv_actor_host_turn();
+        arm_tick();
+        return;
+    }
     if (is_replacement(slot, why.pid, status))
         c->quick_deaths = 0, c->respawn_ns = 0;
     else
@@ -273,7 +311,7 @@ static void buried(uint32_t slot, int status, const char *program) {
 }
 
 static uint32_t slot_of(pid_t pid) {
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+    EACH_CHILD(s)
         if (child[s].pid == pid)
             return s;
     return 0;
@@ -310,49 +348,6 @@ static void reap_all(void) {
 
 /* ------------------------------------------------------------------------------------------------ the end */
 
-/* Ends PID and its process group: the kernel signals a group in one step, so that none of it can be
- * born in between.  A process that goes on in its own child is never there when it is signalled alone. */
-static void kill_group(pid_t pid) {
-    pid_t group = getpgid(pid); /* a zombie has one still */
-    if (group > 0 && group != getpgrp())
-        kill(-group, SIGKILL);
-    kill(pid, SIGKILL);
-}
-
-/* Children of task code that outlived their parents are ours now: end them too.  Whose group is a new one
- * in each generation is hunted for DESCENDANTS_NS. */
-static void kill_descendants(void) {
-    char     path[64], line[4096];
-    pid_t    pid;
-    uint64_t until = fv_now_ns() + DESCENDANTS_NS;
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    do {
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd < 0 ? 0 : read(fd, line, sizeof line - 1);
-        if (fd >= 0)
-            close(fd);
-        if (n <= 0)
-            return;
-        line[n] = '\0';
-        if ((size_t)n == sizeof line - 1) { /* the last number may be cut; the next round sees it whole */
-            char *last = strrchr(line, ' ');
-            if (last != NULL)
-                *last = '\0';
-        }
-        bool any = false;
-        for (char *s = line, *save; (s = strtok_r(s, " ", &save)) != NULL; s = NULL)
-            if ((pid = (pid_t)atoi(s)) != fv_output_logger() && pid > 0) { /* that one has still to write */
-                kill_group(pid);
-                any = true;
-            }
-        if (!any)
-            return;
-        for (int i = 0; i < ORPHANS_MOST && (pid = waitpid(-1, NULL, WNOHANG)) > 0; i++)
-            fv_output_reaped(pid);
-        sched_yield();
-    } while (fv_now_ns() < until);
-}
-
 __attribute__((noreturn)) static void end(bool farewell) {
     ending = true;
     fv_store_release_32(&fv_map.seg->state, FV_STOPPING);
@@ -360,7 +355,7 @@ __attribute__((noreturn)) static void end(bool farewell) {
     for (uint64_t until = fv_now_ns() + (farewell ? FAREWELL_NS : 0);;) {
         bool any = false;
         reap_all();
-        for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+        EACH_CHILD(s)
             any |= child[s].pid != 0;
         any |= fv_keeper_pid() != 0;
         if (!any || fv_now_ns() >= until)
@@ -371,10 +366,10 @@ __attribute__((noreturn)) static void end(bool farewell) {
         while (read(signal_fd, &info, sizeof info) > 0)
             ;
     }
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+    EACH_CHILD(s)
         if (child[s].pid != 0)
-            kill_group(child[s].pid);
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+            fv_descendants_end_group(child[s].pid);
+    EACH_CHILD(s)
         if (child[s].pid != 0)
             waitpid(child[s].pid, NULL, 0);
     if (fv_keeper_pid() != 0)
@@ -384,7 +379,7 @@ __attribute__((noreturn)) static void end(bool farewell) {
         kill(helper, SIGKILL);
         sched_setscheduler(helper, SCHED_OTHER, &none);
     }
-    kill_descendants();
+    fv_descendants_end();
     if (!fv_output_finish(farewell ? UNREAD_NS : LAST_WORDS_NS, farewell))
         fv_store_release_32(&fv_map.seg->output_lost, 1);
     fv_store_release_32(&fv_map.seg->state, FV_GONE);
@@ -424,10 +419,10 @@ static void on_tick(void *arg, int fd, uint32_t events) {
     (void)arg, (void)fd, (void)events;
     uint64_t now = fv_now_ns();
     if (fv_load_acquire_32(&fv_map.seg->tick_wanted)) {
-        for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
+        EACH_CHILD(s) {
             struct fv_proc *p = fv_proc(s);
             uint64_t        deadline = fv_load_acquire_64(&p->deadline_ns), task = fv_load_acquire_64(&p->deadline_task);
-            bool            limited = fv_memory_is_limited(s);
+            bool            limited = s <= fv_rt.n_worker_slots && fv_memory_is_limited(s);
             struct fv_overrun overrun;
             if (deadline == 0 && !limited)
                 continue;
@@ -440,13 +435,13 @@ static void on_tick(void *arg, int fd, uint32_t events) {
         if (now - last_deadline_ns > QUIET_NS) {
             /* ORDER tick (seq_cst): tick_wanted off before the last look.  Pairs with tick (seq_cst) in fv_execute(). */
             fv_fas_32(&fv_map.seg->tick_wanted, 0);
-            for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
-                if (fv_load_acquire_64(&fv_proc(s)->deadline_ns) != 0 || fv_memory_is_limited(s))
+            EACH_CHILD(s)
+                if (fv_load_acquire_64(&fv_proc(s)->deadline_ns) != 0 || (s <= fv_rt.n_worker_slots && fv_memory_is_limited(s)))
                     fv_store_release_32(&fv_map.seg->tick_wanted, 1);
             last_deadline_ns = now;
         }
     }
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
+    EACH_CHILD(s)
         if (child[s].state == CHILD_WAITS_FOR_RESPAWN) {
             respawn(s);
         } else if (child[s].state == CHILD_KILLED && now >= child[s].kill_ns) {
@@ -486,7 +481,8 @@ static void arm_tick(void) {
     slow |= fv_output_tick();
     slow |= fv_keeper_tick() | more_have_ended;
     bool     dying = false;
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
+    slow |= fv_actor_host_turn();
+    EACH_CHILD(s) {
         slow |= child[s].state == CHILD_WAITS_FOR_RESPAWN;
         dying |= child[s].state == CHILD_KILLED && child[s].kill_ns != UINT64_MAX;
     }
@@ -591,6 +587,13 @@ static bool is_driver_stuck(void) {
     return true;
 }
 
+/* An actor goes on by itself, unless it waits in vain in a method, or waits for a call that nobody has made. */
+static bool is_actor_stuck(uint32_t s) {
+    struct fv_proc *p = fv_proc(s);
+    unsigned        reason = fv_load_relaxed_32(&p->wait_reason);
+    return fv_load_acquire_32(&p->parked) && (reason == FV_WAIT_CALL ? fv_load_acquire_32(&p->awaits_calls) != 0 : reason == FV_WAIT_GET && waits_in_vain(p, s));
+}
+
 /* True when every worker and spare is stuck.  With one that waits for room in its stream, only if nobody outside can take an item.  They block and go on while we look, so each may have been stuck when its turn came
  * and yet never all at once: *waits_out tells one state of affairs from another (each wait has its own beginning). */
 static bool are_all_stuck(uint64_t *waits_out) {
@@ -606,6 +609,9 @@ static bool are_all_stuck(uint64_t *waits_out) {
         newest = FV_MAX(newest, since);
         waits = (waits ^ since) * 0x9e3779b97f4a7c15ull;
     }
+    for (uint32_t s = fv_rt.actor_slots; s < fv_rt.actor_slots + fv_rt.n_actor_slots; s++)
+        if (child[s].state != CHILD_NONE && !is_actor_stuck(s))
+            return false;
     *waits_out = waits;
     return !is_room_short || (fv_now_ns() > newest + TAKER_NS && is_driver_stuck());
 }
@@ -726,7 +732,7 @@ void fv_supervisor_main(void) {
     sigprocmask(SIG_SETMASK, &set, NULL);
 
     struct fv_segment *seg = fv_map.seg;
-    child = calloc(fv_rt.n_worker_slots + 1, sizeof *child);
+    child = calloc(fv_rt.driver_slots, sizeof *child);
     living = calloc(fv_rt.n_worker_slots + 1, sizeof *living);
     driver_fd = fv_pidfd_open(fv_rt.driver_pid);
     signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -762,6 +768,7 @@ void fv_supervisor_main(void) {
         fv_loop_add(loop, listen_fd, POLLIN, on_control, NULL);
     fv_output_init(loop);
     fv_keeper_init(loop, &sup);
+    fv_actor_host_init(&sup, start_actor, end_actor);
     uint32_t n = 0;
     for (uint32_t s = 1; s <= fv_rt.n_workers; s++)
         n += spawn(s, FV_ROLE_WORKER, 0);

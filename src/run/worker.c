@@ -119,7 +119,7 @@ static bool from_slot(struct fv_self *self, uint32_t p) {
     if (p == self->slot)
         return false;
     uint32_t role = fv_load_relaxed_32(&fv_proc(p)->role);
-    return role == FV_ROLE_WORKER || role == FV_ROLE_SPARE ? steal(self, p) : take_batch(self, p);
+    return role == FV_ROLE_WORKER || role == FV_ROLE_SPARE || role == FV_ROLE_ACTOR ? steal(self, p) : take_batch(self, p);
 }
 
 static bool from_batch(struct fv_self *self, uint32_t p) {
@@ -173,7 +173,7 @@ static bool sees_work(struct fv_self *self) {
         uint32_t        role = fv_load_relaxed_32(&proc->role);
         if ((int64_t)(fv_load_relaxed_64(&proc->bottom) - fv_load_relaxed_64(&proc->top)) > 0)
             return true;
-        if (role != FV_ROLE_WORKER && role != FV_ROLE_SPARE && fv_ring_length(&proc->ring) != 0)
+        if (role != FV_ROLE_WORKER && role != FV_ROLE_SPARE && role != FV_ROLE_ACTOR && fv_ring_length(&proc->ring) != 0)
             return true;
         for (uint32_t i = 1; i < FV_BATCH && p != self->slot; i++)
             if (is_to_be_had(fv_load_relaxed_32(&proc->batch[i])))
@@ -392,6 +392,8 @@ void fv_worker_block(struct fv_self *self, uint64_t ref, uint32_t how) {
     bool               away = FV_UNLIKELY(p->blocked == FV_BLOCKED_AWAY); /* it has a stand-in */
     fv_store_relaxed_32(&p->spare_denied, 0);
     fv_worker_note_wait(p, FV_WAIT_GET, ref);
+    if (p->role == FV_ROLE_ACTOR)
+        return; /* it has no CPU for a spare to take over */
     /* ORDER patron (seq_cst): blocked, by an exchange, before the supervisor is asked for a spare, which looks for one that
      * has us as patron.  Pairs with patron (seq_cst) in stand_by(). */
     fv_fas_32(&p->blocked, away ? FV_BLOCKED_AWAY : how);
@@ -503,6 +505,8 @@ static void catch_fatal(void) {
 }
 
 static void body_main(void) {
+    if (worker_self.proc->role == FV_ROLE_ACTOR)
+        fv_actor_main(&worker_self);
     loop(&worker_self);
     _exit(0);
 }
@@ -552,6 +556,8 @@ void fv_worker_main(uint32_t slot, uint32_t patron) {
         swapcontext(&here, &there);
     }
     self->stack_low = (char *)__builtin_frame_address(0) - (4 << 20); /* the ordinary stack, then */
+    if (p->role == FV_ROLE_ACTOR)
+        fv_actor_main(self);
     loop(self);
     _exit(0);
 }

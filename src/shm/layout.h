@@ -20,7 +20,7 @@
 #include "base/base.h"
 
 #define FV_MAGIC          0x4645564552303031ull /* "FEVER001" */
-#define FV_LAYOUT_VERSION 4u
+#define FV_LAYOUT_VERSION 5u
 
 #define FV_MAX_PROCS      4096u
 #define FV_SLAB_BITS      20u
@@ -106,7 +106,7 @@ static inline uint64_t fv_truth_with(uint64_t t, unsigned owner, unsigned state)
  * If the home dies while it fills a FREE slot nothing exists yet.  If the owner dies in RUN, the sweep
  * frees what result holds and makes it READY again.
  */
-enum fv_kind { FV_KIND_TASK, FV_KIND_OBJECT, FV_KIND_PROMISE };
+enum fv_kind { FV_KIND_TASK, FV_KIND_OBJECT, FV_KIND_PROMISE, FV_KIND_ACTOR /* shm/actor.h */ };
 #define FV_X_ARGS_BLOCK   0x01u /* args = struct fv_span of an arena block with struct fv_args_tail */
 #define FV_X_RESULT_BLOCK 0x02u /* result = struct fv_span of an arena block */
 #define FV_X_REFS         0x04u /* arguments contain refs that the home holds until completion */
@@ -119,6 +119,7 @@ enum fv_kind { FV_KIND_TASK, FV_KIND_OBJECT, FV_KIND_PROMISE };
 #define FV_DATED_BYTES   4096u
 
 #define FV_INLINE_ARGS   24u
+#define FV_CALL_ARGS     16u /* of a call of an actor: the third word is its call word, see shm/actor.h */
 #define FV_INLINE_RESULT 16u
 
 struct fv_span {
@@ -202,7 +203,10 @@ struct fv_task_cold {
     uint16_t pushed;
     uint16_t registrations;
     uint16_t pad0;
-    uint64_t copy;       /* keeper, before CLEAN: file number 16 | offset in it in units of 4 KiB 48; good in CLEAN and AWAY */
+    union {
+        uint64_t copy;   /* keeper, before CLEAN: file number 16 | offset in it in units of 4 KiB 48; good in CLEAN and AWAY */
+        uint64_t actor;  /* of an actor, the home while FREE: offset of its struct fv_actor (shm/actor.h) */
+    };
     uint64_t cancel FV_ALIGNED(64);
     uint64_t parent;
     uint64_t options;
@@ -289,7 +293,7 @@ struct fv_failure {
 _Static_assert(sizeof(struct fv_failure) == FV_INLINE_RESULT, "fits the result");
 
 /* ------------------------------------------------------------------------------------- process slot */
-enum fv_role { FV_ROLE_NONE, FV_ROLE_SUPERVISOR, FV_ROLE_DRIVER, FV_ROLE_WORKER, FV_ROLE_SPARE, FV_ROLE_KEEPER };
+enum fv_role { FV_ROLE_NONE, FV_ROLE_SUPERVISOR, FV_ROLE_DRIVER, FV_ROLE_WORKER, FV_ROLE_SPARE, FV_ROLE_KEEPER, FV_ROLE_ACTOR };
 
 /* wait reasons, shown by `fever status` */
 #define FV_WAITS(X) \
@@ -299,7 +303,7 @@ enum fv_role { FV_ROLE_NONE, FV_ROLE_SUPERVISOR, FV_ROLE_DRIVER, FV_ROLE_WORKER,
     X(GRANT, "stands by: its CPU is set aside for tasks that ask for more") \
     X(CPU, "could go on: waits for its CPUs") \
     X(RESTORE, "waits for an object that is being read back from disk") X(STORE, "waits for room in the object store") \
-    X(KEEPER, "keeper: nothing is to be written or read back")
+    X(KEEPER, "keeper: nothing is to be written or read back") X(CALL, "actor: waits for a call")
 enum fv_wait_reason {
 #define FV_X(name, text) FV_WAIT_##name,
     FV_WAITS(FV_X)
@@ -365,7 +369,8 @@ struct fv_proc {
     uint32_t tid;
     uint64_t started_ns;
     uint32_t holds_open;   /* 0: the hold table is not in use; else 1 + entries of it that have ever been in use (owner, before the entry) */
-    uint32_t pad0[3];
+    uint32_t pad0;
+    uint64_t actor;        /* supervisor, before the fork: ref of the actor that lives here, or did last; 0: none */
     /* bell */
     uint32_t bell FV_ALIGNED(64);
     uint32_t parked;
@@ -375,6 +380,7 @@ struct fv_proc {
     uint64_t wait_since_ns;
     uint32_t failures;     /* anyone adds 1: something failed that the owner may await among others; hint, made good by every bell */
     uint32_t wait_ends;    /* the wait has a time limit (owner) */
+    uint32_t awaits_calls; /* an actor that is about to sleep 1; who wakes it takes it by an exchange (ORDER call-idle) */
     /* ring of hints: task indices */
     ck_ring_t ring FV_ALIGNED(64);
     /* deque of hints */
@@ -658,6 +664,7 @@ struct fv_segment {
     uint32_t gen_base;   /* generation of a slot's first use */
     uint32_t n_workers;
     uint32_t max_spares;
+    uint32_t max_actors;
     uint32_t state;      /* enum fv_runtime_state; supervisor, driver at shutdown */
     uint32_t need_fence; /* 1: no membarrier, submitters fence */
     uint64_t spin_ns;
@@ -674,7 +681,9 @@ struct fv_segment {
     uint32_t ready_bell FV_ALIGNED(64); /* supervisor, when the state changes */
     uint32_t tick_wanted;               /* somebody runs with a deadline */
     uint32_t resweep;
+    uint32_t sweeps;                    /* supervisor: after each death.  A hint that calls may be without hints (shm/actor.h) */
     uint32_t n_spares;                  /* supervisor */
+    uint32_t actors_waiting;            /* supervisor: for a process */
     uint64_t deaths;                    /* supervisor */
     uint64_t sweep_ns_last;
     uint64_t delayed_until_ns;          /* hint: when the supervisor is to look for DELAYED tasks; 0: there are none (CAS) */

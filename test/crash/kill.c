@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/actor.h"
 #include "core/delay.h"
 #include "core/queued.h"
 #include "test/crash/ops.h"
@@ -118,6 +119,11 @@ static void check(unsigned i) {
         if (rc == -FEVER_ECANCELED || (rc < 0 && rc == expected[i].value))
             rc = 0, v = expected[i].value;
         break;
+    case EXPECT_DEAD:
+        rc = fever_get_for(ref, &v, 0);
+        if (rc == -FEVER_EACTORDEAD)
+            rc = 0, v = expected[i].value;
+        break;
     case EXPECT_FAIL:
         rc = fever_get_for(ref, &v, 0);
         v = -rc;
@@ -168,7 +174,7 @@ static unsigned n_granted;
 static void note_queued(void *arg, uint32_t index) {
     uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
     (void)arg;
-    if (fv_truth_state(t) == FV_READY && fv_task_is_queued(index) && n_granted < sizeof granted / sizeof granted[0] &&
+    if (fv_truth_state(t) == FV_READY && !fv_task_is_actor(index) && fv_task_is_queued(index) && n_granted < sizeof granted / sizeof granted[0] &&
         fv_dispatch_await_arguments(fv_self, index, fv_truth_gen(t)))
         granted[n_granted++] = index;
 }
@@ -192,7 +198,8 @@ static bool run_granted(unsigned role) {
 
 static void run_all(bool other, bool victim) {
     for (bool more = true; more;) {
-        more = other && run_granted(OTHER);
+        more = scenario->flags & OP_ACTOR && actors_run();
+        more |= other && run_granted(OTHER);
         if (other) {
             struct fv_self *o = act(OTHER);
             while (fv_worker_step(o, true))
@@ -660,7 +667,7 @@ int main(int argc, char **argv) {
         const struct scenario *all;
         const unsigned        *n;
     } lists[] = {{scenarios, &n_scenarios}, {stream_scenarios, &n_stream_scenarios}, {cancel_scenarios, &n_cancel_scenarios}, {store_scenarios, &n_store_scenarios},
-                 {object_scenarios, &n_object_scenarios}, {arena_scenarios, &n_arena_scenarios}, {host_scenarios, &n_host_scenarios}, {grant_scenarios, &n_grant_scenarios}};
+                 {object_scenarios, &n_object_scenarios}, {arena_scenarios, &n_arena_scenarios}, {host_scenarios, &n_host_scenarios}, {grant_scenarios, &n_grant_scenarios}, {actor_scenarios, &n_actor_scenarios}};
     struct timespec begin, end;
     for (layer = KILL; layer < N_LAYERS; layer++) {
         if (!(layers >> layer & 1))
@@ -672,7 +679,7 @@ int main(int argc, char **argv) {
             if (!all ? !(scenario->flags & IN_SHORT_RUN) : layer == TWICE && *words == '\0' && !(scenario->flags & OP_BRIEF))
                 continue;
             if (strstr(scenario->name, words) == NULL || (layer != KILL && scenario->flags & OP_IDLE) ||
-                (layer == LATE && scenario->flags & OP_HELPER))
+                (layer == LATE && scenario->flags & OP_HELPER) || (layer == PAUSE && scenario->flags & OP_DIES))
                 continue;
             run_scenario();
         }

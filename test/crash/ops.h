@@ -21,7 +21,7 @@ struct shared {
 };
 extern struct shared *shared;
 
-enum expectation_kind { EXPECT_LONG, EXPECT_BIG, EXPECT_REF, EXPECT_FAIL, EXPECT_BYTES, EXPECT_STREAM, EXPECT_CANCELED /* or that value, or error */ };
+enum expectation_kind { EXPECT_LONG, EXPECT_BIG, EXPECT_REF, EXPECT_FAIL, EXPECT_BYTES, EXPECT_STREAM, EXPECT_CANCELED /* or that value, or error */, EXPECT_DEAD /* FEVER_EACTORDEAD, or that value */ };
 /* The body that the victim is in, if it is not that of the first expectation. */
 extern fever_ref subject;
 /* The setup of most that are in a body. */
@@ -35,6 +35,8 @@ void expect(fever_ref ref, enum expectation_kind kind, long value);
 #define OP_SHORT  8u /* in the short run, too */
 #define OP_BRIEF  16u /* in the short run of what is compiled without optimisation, too */
 #define OP_TAKER  32u /* a process lets go of the items of the stream `subject` while its producer waits for room */
+#define OP_ACTOR  64u /* there are actors: they live in processes of their own */
+#define OP_DIES   128u /* only where the victim dies in the end: nobody goes on in its place otherwise */
 
 /* In this order, and as whom:
  *   setup    DRIVER, before the victim is forked
@@ -77,9 +79,14 @@ extern const struct scenario grant_scenarios[]; /* ops_grant.c */
 extern const unsigned        n_grant_scenarios;
 extern const struct scenario store_scenarios[]; /* ops_store.c */
 extern const unsigned        n_store_scenarios;
+extern const struct scenario actor_scenarios[]; /* ops_actor.c */
+extern const unsigned        n_actor_scenarios;
 extern const struct scenario *scenario; /* the current one */
 /* Takes an item, at once, notes that, and checks that it was the first time; what fever_stream_next gives. */
 int take_item(fever_ref stream);
+
+/* Gives actors a process, waits until they have nothing to do, sweeps after them.  True: something has changed. */
+bool actors_run(void);
 
 /* DRIVER: before setup, after finish; VICTIM: before prepare. */
 void begin_all(void);

@@ -36,14 +36,14 @@ struct fv_self *act(unsigned role) {
 void roles_open(unsigned role) {
     struct fv_proc *p = fv_proc(role);
     MUST(fv_segment_open_slot(role) == 0);
-    static const uint32_t kind[ROLES] = {FV_ROLE_SUPERVISOR, FV_ROLE_WORKER, FV_ROLE_WORKER, FV_ROLE_DRIVER, FV_ROLE_WORKER};
+    static const uint32_t kind[ROLES] = {FV_ROLE_SUPERVISOR, FV_ROLE_WORKER, FV_ROLE_WORKER, FV_ROLE_DRIVER, FV_ROLE_WORKER, FV_ROLE_ACTOR, FV_ROLE_ACTOR};
     p->role = kind[role];
     p->pid = (uint32_t)getpid();
     p->number = role;
     p->cpu = -1;
     fv_bit_set(fv_map.seg->active, role);
     struct fv_self *self = &roles_self[role];
-    MUST(fv_self_init(self, role, kind[role] == FV_ROLE_WORKER) == 0);
+    MUST(fv_self_init(self, role, kind[role] == FV_ROLE_WORKER || kind[role] == FV_ROLE_ACTOR) == 0);
     /* room for what libc would make on the way, so that it is not stepped through */
     self->room_own = 256;
     self->own = malloc(self->room_own * sizeof *self->own);
@@ -78,10 +78,10 @@ void roles_format(void) {
         (*d)->id = id++;
         /* as fever_init() finds out: small ones go the short way, through run/fast.h */
         bool may_refs = (*d)->result_bytes >= 8 && ((*d)->result_type == 16 || (*d)->result_type == 255);
-        if ((*d)->args_bytes <= FV_INLINE_ARGS && (*d)->result_bytes <= FV_INLINE_RESULT && (*d)->has_refs == 0 &&
-            !((*d)->flags & (FEVER_DEF_MAY_REFS | FEVER_DEF_ALIGNED | FEVER_DEF_STREAM)) && !may_refs)
+        if ((*d)->args_bytes <= ((*d)->flags & FEVER_DEF_METHOD ? FV_CALL_ARGS : FV_INLINE_ARGS) && (*d)->result_bytes <= FV_INLINE_RESULT && (*d)->has_refs == 0 &&
+            !((*d)->flags & (FEVER_DEF_MAY_REFS | FEVER_DEF_ALIGNED | FEVER_DEF_STREAM | FEVER_DEF_ACTOR)) && !may_refs)
             (*d)->flags |= FV_DEF_PLAIN;
     }
-    for (unsigned r = 0; r < ROLES; r++)
+    for (unsigned r = 0; r < FIRST_ACTOR; r++) /* actors come later */
         roles_open(r);
 }

@@ -8,7 +8,7 @@
 
 #include "core/task.h"
 
-enum { SUPERVISOR, VICTIM, OTHER, DRIVER, THIRD, ROLES }; /* process slots, too */
+enum { SUPERVISOR, VICTIM, OTHER, DRIVER, THIRD, FIRST_ACTOR, SECOND_ACTOR, ROLES }; /* process slots, too */
 
 #define ROLES_SLAB 32 /* task slots of each */
 

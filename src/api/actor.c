@@ -1,0 +1,234 @@
+/* api/actor.c: making actors, calling them, ending them.
+ *
+ * Run by drivers and by bodies.  Checks what it is given and hands on to core/actor.c.  Writes task slots of its own, as any submission.
+ */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "core/actor.h"
+#include "core/cancel.h"
+#include "core/failure.h"
+#include "core/options.h"
+#include "run/fast.h"
+
+#define GRACE_S 10.0
+
+static uint64_t error_id(int rc) { return FV_TAG_ERROR << 60 | (uint64_t)(uint16_t)-rc; }
+
+/* A handle that is good: of an actor, dead or alive. */
+static inline int check(uint64_t actor, uint32_t *index_out, uint64_t *truth_out) {
+    int rc = fv_ref_check(actor, index_out, truth_out);
+    return FV_UNLIKELY(rc == 0 && !fv_task_is_actor(*index_out)) ? -FEVER_ETYPE : rc;
+}
+
+/* ------------------------------------------------------------------------------------------------ making */
+
+static int read_options(const struct fever_actor_options *user, struct fv_actor_spec *spec) {
+    struct fever_actor_options o = {0};
+    if (user != NULL && (user->struct_bytes < offsetof(struct fever_actor_options, name) || user->struct_bytes > 65536))
+        return -FEVER_EINVAL;
+    for (size_t i = sizeof o; user != NULL && i < user->struct_bytes; i++)
+        if (((const unsigned char *)user)[i] != 0)
+            return -FEVER_EINVAL; /* an option that this library does not know */
+    if (user != NULL)
+        memcpy(&o, user, FV_MIN(user->struct_bytes, sizeof o));
+    if (o.max_restarts < FEVER_NO_LIMIT || o.max_task_retries < FEVER_NO_LIMIT || o.max_task_retries > 250 || !(o.grace_s >= 0) || isinf(o.grace_s))
+        return -FEVER_EINVAL;
+    if (o.name != NULL && strnlen(o.name, 48) == 48)
+        return -FEVER_EINVAL;
+    spec->max_restarts = o.max_restarts < 0 ? FV_NO_LIMIT : (uint32_t)o.max_restarts;
+    spec->max_task_retries = o.max_task_retries < 0 ? 250 : (uint32_t)o.max_task_retries;
+    spec->grace_ns = (uint64_t)(FV_MIN(o.grace_s == 0 ? GRACE_S : o.grace_s, 1e9) * 1e9);
+    spec->name = o.name;
+    return 0;
+}
+
+static int make_at(const struct fever_def *def, const void *args, size_t bytes, const struct fever_actor_options *options, uint64_t site,
+                   uint64_t *id_out) {
+    int                  why;
+    struct fv_actor_spec spec = {0};
+    if (def == NULL)
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    int rc = self->is_inline ? -FEVER_ECONTEXT : !(def->flags & FEVER_DEF_ACTOR) ? -FEVER_ENOTASK : read_options(options, &spec);
+    if (rc == 0)
+        rc = fv_submit_for(self, def, args, bytes, NULL, FV_HELD, 0, 0, 0, site, &(struct fv_for){.spec = &spec}, id_out);
+    return fv_leave(self, rc);
+}
+
+int fever_actor_new(const struct fever_def *def, const void *args, size_t bytes, const struct fever_actor_options *options,
+                    fever_actor *actor_out) {
+    return actor_out == NULL ? -FEVER_ENULL : make_at(def, args, bytes, options, FV_SITE(), &actor_out->id);
+}
+
+fever_actor fever_actor_make(const struct fever_def *def, const void *args, size_t bytes, const struct fever_actor_options *options) {
+    fever_actor a = {0};
+    int         rc = make_at(def, args, bytes, options, FV_SITE(), &a.id);
+    if (rc < 0)
+        a.id = error_id(rc);
+    return a;
+}
+
+/* ------------------------------------------------------------------------------------------------ calling */
+
+/* A small call without refs and options, its slot free at the cursor: as fv_fast_submit().  False when it is not that, and nothing has
+ * changed. */
+FV_FAST bool call_short(struct fv_self *self, const struct fever_def *def, struct fv_mailbox *m, const void *args, size_t bytes,
+                        unsigned flags, uint64_t site, uint64_t *id_out) {
+    uint32_t             i = self->cursor, index = self->slot << fv_map.shift | i;
+    struct fv_task      *task = fv_task(index);
+    struct fv_home_slot *h = &self->home[i];
+    uint64_t             t = fv_load_acquire_64(&task->truth);
+    uint32_t             gen = fv_truth_gen(t) + 1;
+    if (FV_UNLIKELY(fv_truth_state(t) != FV_FREE || gen <= 1 || h->refs != 0 || h->group != 0))
+        return false;
+    uint64_t head = (uint64_t)def->id | (uint64_t)FV_KIND_TASK << 16 | (uint64_t)bytes << 32, none = 0, word = fv_actor_next_call(m);
+    memcpy(&task->def, &head, 8); /* def, kind, x, arg_bytes */
+    memcpy(&task->waiter, &none, 8); /* waiter, result_bytes */
+    fv_fast_copy(task->args, args, bytes);
+    task->args[2] = word;
+    *h = (struct fv_home_slot){.site = site};
+    self->cursor = i + 1 == self->limit ? 0 : i + 1;
+    fv_prefetch_write(task + 8);
+    if (self->is_worker)
+        fv_store_relaxed_64(&self->cold[i].parent, self->proc->current);
+    /* ORDER submit (release): as in fv_task_submit(). */
+    fv_store_release_64(&task->truth, fv_truth(gen, 0, 0, flags, FV_READY));
+    fv_count(self->proc, FV_C_submitted);
+    *id_out = fv_ref_make(index, gen);
+    if (self->is_worker && flags & FV_HELD)
+        fv_own_add(self, *id_out);
+    fv_actor_deliver(self, m, index, fv_call_place(word));
+    return true;
+}
+
+static bool options_are_for_calls(const struct fever_task_options *o) {
+    struct fever_task_options wide;
+    uint32_t                  bytes;
+    return fv_task_options_check(o, &wide, &bytes) == 0 && wide.num_cpus == 0 && wide.n_resources == 0 && wide.memory_bytes == 0 &&
+           wide.priority == 0 && wide.max_calls == 0 && wide.env == NULL;
+}
+
+FV_FAST int call_at(const struct fever_def *def, uint64_t actor, const void *args, size_t bytes, const struct fever_task_options *options,
+                    unsigned flags, uint64_t site, uint64_t *id_out) {
+    int      why;
+    uint32_t index = 0;
+    uint64_t t = 0;
+    if (FV_UNLIKELY(def == NULL))
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (FV_UNLIKELY(self == NULL))
+        return why;
+    int rc = check(actor, &index, &t);
+    if (FV_UNLIKELY(rc < 0))
+        return fv_leave(self, rc);
+    if (FV_UNLIKELY(!(def->flags & FEVER_DEF_METHOD) || def->id >= FV_MAX_DEFS || fv_defs[def->id] != def))
+        return fv_leave(self, -FEVER_ENOTASK);
+    if (FV_UNLIKELY(fv_defs[fv_task(index)->def]->actor_class != def->actor_class))
+        return fv_leave(self, -FEVER_ETYPE);
+    if (FV_UNLIKELY(options != NULL && !options_are_for_calls(options)))
+        return fv_leave(self, -FEVER_EINVAL);
+    struct fv_mailbox *m = fv_actor_mailbox(self, actor);
+    if (FV_UNLIKELY(m == NULL))
+        return fv_leave(self, -FEVER_ESTOREFULL);
+    if (FV_LIKELY(options == NULL && def->flags & FV_DEF_PLAIN && bytes == def->args_bytes && (args != NULL || bytes == 0)) &&
+        call_short(self, def, m, args, bytes, flags, site, id_out))
+        return fv_leave(self, 0);
+    return fv_leave(self, fv_submit_for(self, def, args, bytes, options, flags, 0, 0, 0, site,
+                                        &(struct fv_for){.mailbox = m, .retries = (int)fv_actor_of(index)->max_task_retries}, id_out));
+}
+
+int fever_actor_call(const struct fever_def *def, fever_actor actor, const void *args, size_t bytes,
+                     const struct fever_task_options *options, fever_ref *ref_out) {
+    return ref_out == NULL ? -FEVER_ENULL : call_at(def, actor.id, args, bytes, options, FV_HELD, FV_SITE(), &ref_out->id);
+}
+
+fever_ref fever_actor_call_ref(const struct fever_def *def, fever_actor actor, const void *args, size_t bytes,
+                               const struct fever_task_options *options) {
+    fever_ref ref = FEVER_NULL_REF;
+    int       rc = call_at(def, actor.id, args, bytes, options, FV_HELD, FV_SITE(), &ref.id);
+    if (FV_UNLIKELY(rc < 0))
+        ref.id = error_id(rc);
+    return ref;
+}
+
+int fever_actor_send(const struct fever_def *def, fever_actor actor, const void *args, size_t bytes) {
+    uint64_t id;
+    return call_at(def, actor.id, args, bytes, NULL, 0, FV_SITE(), &id);
+}
+
+/* ------------------------------------------------------------------------------------------------ handles, and the end */
+
+int fever_actor_retain(fever_actor actor) { return fever_retain((fever_ref){actor.id}); }
+int fever_actor_release(fever_actor actor) { return fever_release((fever_ref){actor.id}); }
+
+/* Waits until it is complete.  Entered. */
+static int await_end(struct fv_self *self, uint64_t actor, uint32_t index, uint64_t t, uint64_t deadline) {
+    return fv_state_is_complete(fv_truth_state(t)) ? 0 : fv_wait_complete(self, index, fv_ref_gen(actor), deadline);
+}
+
+int fever_actor_kill(fever_actor actor, unsigned flags) {
+    int      why;
+    uint32_t index = 0;
+    uint64_t t = 0;
+    if (flags & ~FEVER_ACTOR_RESTART)
+        return -FEVER_EINVAL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    int rc = check(actor.id, &index, &t);
+    if (rc == 0 && self->proc->role == FV_ROLE_ACTOR && self->proc->actor == actor.id)
+        rc = -FEVER_ECONTEXT;
+    if (rc < 0 || fv_state_is_complete(fv_truth_state(t)))
+        return fv_leave(self, rc);
+    if (flags & FEVER_ACTOR_RESTART)
+        fv_store_release_32(&fv_actor_of(index)->kill_wanted, 1);
+    else
+        fv_cancel_ask(index, fv_ref_gen(actor.id), FV_CANCEL_ASKED | FV_CANCEL_FORCE);
+    fv_store_release_32(&fv_map.seg->cancel_wanted, 1);
+    fv_supervisor_ring();
+    return fv_leave(self, flags & FEVER_ACTOR_RESTART ? 0 : await_end(self, actor.id, index, t, UINT64_MAX));
+}
+
+int fever_actor_wait(fever_actor actor, double timeout_s) {
+    int      why;
+    uint32_t index = 0;
+    uint64_t t = 0;
+    if (isnan(timeout_s))
+        return -FEVER_EINVAL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    int rc = check(actor.id, &index, &t);
+    if (rc == 0)
+        rc = await_end(self, actor.id, index, t, fv_deadline(timeout_s));
+    return fv_leave(self, rc);
+}
+
+int fever_actor_error(fever_actor actor, struct fever_error *error_out) {
+    int      why;
+    uint32_t index = 0;
+    uint64_t t = 0;
+    if (error_out == NULL)
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    int rc = check(actor.id, &index, &t);
+    if (rc == 0 && fv_truth_state(t) != FV_FAIL)
+        rc = -FEVER_ESTATE;
+    if (rc == 0) {
+        fv_task_get_error(index, error_out);
+        fv_error_sites(error_out);
+    }
+    return fv_leave(self, rc);
+}
+
+fever_actor fever_actor_self(void) {
+    const struct fv_self *self = fv_self;
+    return (fever_actor){self != NULL && fv_self_epoch == fv_epoch && self->proc->role == FV_ROLE_ACTOR ? self->proc->actor : 0};
+}
