@@ -370,6 +370,25 @@ static void mixed(void)
     fever_actor_release(a.any);
 }
 
+/* More calls than a mailbox has room for, faster than they are run: none is lost, and the last one comes last. */
+static void flood(void)
+{
+    long v = 0, sum = 0;
+    bool good = true;
+    counter_actor a = counter_new(0);
+    for (int round = 0; round < 5; round++) {
+        for (int i = 0; i < 30000; i++)
+            good &= counter_add_send(a, 1) == 0;
+        sum += 30000;
+        good &= fever_take(counter_get_remote(a), &v) == 0;
+        if (v != sum)
+            tap_diag("round %d: %ld, not %ld", round, v, sum);
+        good &= v == sum;
+    }
+    TAP_OK(good, "a flood of calls");
+    fever_actor_release(a.any);
+}
+
 FEVER_TASK(counter_actor, makes, (long, start)) { return counter_new(start); }
 
 static void handles(void)
@@ -453,6 +472,7 @@ int main(void)
     restarts();
     rest();
     mixed();
+    flood();
     handles();
     many();
     bad_input();

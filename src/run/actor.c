@@ -82,13 +82,16 @@ static bool fill(struct inbox *b) {
     /* ORDER lane-lost (seq_cst): lost goes off, by an exchange, before the look.  Pairs with lane-lost (seq_cst) in
      * fv_actor_deliver_slow(): whoever pushes no hint after that sets it again. */
     fv_fas_32(&lane->lost, 0);
+    /* Only what was made before this is taken: of what is made during the look, one may be seen and an older one not.  All that is younger
+     * is in the ring, or sets lost again. */
     uint32_t next = fv_load_acquire_32(&lane->seq);
     b->n_found = b->at_found = 0;
     for (uint32_t i = first; i < end; i++) {
         struct fv_task *task = fv_task(i);
         uint64_t        t = fv_load_acquire_64(&task->truth), word = fv_load_relaxed_64(&task->args[2]);
         unsigned        s = fv_truth_state(t);
-        if ((s != FV_READY && s != FV_BLOCKED && s != FV_DELAYED) || !fv_call_is_for(word, me.ref) || !fv_task_is_call(i))
+        if ((s != FV_READY && s != FV_BLOCKED && s != FV_DELAYED) || !fv_call_is_for(word, me.ref) || !fv_task_is_call(i) ||
+            !fv_place_before(fv_call_place(word), next))
             continue;
         if (b->n_found == b->room_found) {
             uint32_t      room = b->room_found == 0 ? 256 : b->room_found * 2;
