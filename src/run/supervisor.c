@@ -215,9 +215,7 @@ static void kill_for(uint32_t slot, int code, uint64_t task) {
 
 /* For run/actor_host.c: a process for that actor. */
 static int start_actor(uint64_t actor) {
-    for (uint32_t k = 0, n = fv_rt.n_actor_slots; k < n; k++) {
-        static uint32_t next; /* they are taken in turn: what an old one has left is longer there to be looked at */
-        uint32_t        slot = fv_rt.actor_slots + next++ % n;
+    for (uint32_t slot = fv_rt.actor_slots; slot < fv_rt.actor_slots + fv_rt.n_actor_slots; slot++) { /* the first: its memory is there */
         if (child[slot].state != CHILD_NONE)
             continue;
         fv_store_release_64(&fv_proc(slot)->actor, actor);
