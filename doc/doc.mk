@@ -10,13 +10,15 @@ EXAMPLE_LINK_FLAGS = $(AM_LDFLAGS) -no-install
 
 EXAMPLES = doc/examples/influenza doc/examples/hello doc/examples/nested doc/examples/objects \
            doc/examples/cancel doc/examples/errors doc/examples/groups doc/examples/options doc/examples/stream \
-           doc/examples/parts doc/examples/prints doc/examples/actors
+           doc/examples/parts doc/examples/prints doc/examples/actors doc/examples/spill
 
 doc_examples_influenza_SOURCES = doc/examples/influenza.c doc/examples/influenza_plot.c doc/examples/influenza_plot.h \
                                  doc/examples/oldsolver.c doc/examples/oldsolver.h
 doc_examples_influenza_LDADD   = libfever.la -lm
 doc_examples_influenza_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 doc_examples_hello_LDADD   = libfever.la
+doc_examples_spill_LDADD   = libfever.la
+doc_examples_spill_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 doc_examples_actors_LDADD   = libfever.la -lm
 doc_examples_actors_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 doc_examples_hello_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
