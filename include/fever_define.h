@@ -181,7 +181,8 @@
  *   Context  at file scope of a C source; a body may run more than once, in any worker, on a stack of 256 MiB
  *   Threads  bodies run in processes of their own: no locks are needed, and static variables are not shared
  *   Signals  a body that dies of a signal fails with FEVER_ECRASHED when its retries are used up
- *   Fork     children that a body forks are killed with the runtime
+ *   Fork     children that a body forks are killed with the runtime; and with their worker, when the runtime kills that (cancelled by
+ *            force, out of time, too much memory), unless they have left its process group.  When it crashes by itself they go on
  *   Memory   arguments and result are copied; put large data and pass the ref
  *   Cost     as fever_submit; a FEVER_REENTRANT task that its awaiter runs in place costs little more than a call
  *   Source   Ray's @ray.remote; Cilk's spawn for FEVER_REENTRANT

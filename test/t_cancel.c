@@ -88,6 +88,29 @@ FEVER_TASK(int, polls_in_thread, (int, i), (int, asks)) /* the thread that it ma
         fever_cancelled();
     return leave(i, status);
 }
+FEVER_TASK(int, leaves_processes, (int, i)) /* a child, and a child's child whose parent is gone */
+{
+    int pipes[2], pid = 0;
+
+    if (pipe(pipes) < 0)
+        return -1;
+    for (int k = 0; k < 2; k++)
+        if (fork() == 0) {
+            if (k == 1 && fork() != 0)
+                _exit(0);
+            pid = getpid();
+            if (write(pipes[1], &pid, sizeof pid) == sizeof pid)
+                for (;;)
+                    pause();
+            _exit(1);
+        }
+    for (int k = 0; k < 2; k++)
+        if (read(pipes[0], &pid, sizeof pid) == sizeof pid)
+            atomic_store(&page->rc[i + k], pid);
+    enter(i);
+    heed_nothing();
+    return 0;
+}
 FEVER_TASK(int, begins_anew, (int, i)) /* its first attempt leaves a child, which runs on */
 {
     if (enter(i) == 1) {
@@ -777,6 +800,34 @@ static void test_in_threads(void)
     rt_shutdown();
 }
 
+/* Who is killed by the runtime takes with him what his tasks have forked. */
+static void test_forked(void)
+{
+    int v;
+
+    memset((void *)page, 0, sizeof *page);
+    rt_init(.workers = 1);
+    for (int how = 0; how < 2; how++) { /* by force, out of time */
+        int       i = 4 * how, gone = 0;
+        fever_ref r = leaves_processes_with(how == 0 ? NULL : FEVER_WITH(.timeout_s = 0.3), i);
+        TAP_OK(rt_until(&page->began[i], 1), "a task has forked two processes");
+        for (int k = 0; k < 2; k++)
+            gone += page->rc[i + k] <= 0;
+        TAP_IS(gone, 0, "both are there");
+        if (how == 0)
+            TAP_IS(fever_cancel(r, FEVER_CANCEL_FORCE), 1, "it is cancelled by force");
+        TAP_IS(fever_get_for(r, &v, RT_LONG), how == 0 ? -FEVER_ECANCELED : -FEVER_ETASKTIMEOUT, "it has ended");
+        for (double end = rt_now() + RT_LONG; gone < 2 && rt_now() < end; rt_nap()) {
+            gone = 0;
+            for (int k = 0; k < 2; k++)
+                gone += page->rc[i + k] > 0 && kill(page->rc[i + k], 0) < 0;
+        }
+        TAP_IS(gone, 2, "and so have they");
+        fever_release(r);
+    }
+    rt_shutdown();
+}
+
 int main(void)
 {
     rt_begin(150);
@@ -794,5 +845,6 @@ int main(void)
     memset((void *)page, 0, sizeof *page);
     test_other_attempt();
     test_in_threads();
+    test_forked();
     return tap_done();
 }

@@ -328,6 +328,8 @@ static void reap_all(void) {
         char     program[16] = "";
         if (slot != 0)
             fv_process_has_execed(info.si_pid, program);
+        if (slot != 0 && child[slot].state == CHILD_KILLED) /* what its task has forked goes too; as long as it is not reaped the group is its own */
+            kill(-info.si_pid, SIGKILL);
         pid_t pid = waitpid(info.si_pid, &status, WNOHANG);
         if (pid <= 0)
             break;
