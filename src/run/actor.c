@@ -103,7 +103,8 @@ static bool fill(struct inbox *b) {
         b->found[b->n_found++] = (struct found){i, fv_call_place(word)};
     }
     base_place = (next - (1u << (FV_PLACE_BITS - 1))) & FV_PLACE_MASK; /* older ones come first */
-    qsort(b->found, b->n_found, sizeof *b->found, by_place);
+    if (b->n_found > 1)
+        qsort(b->found, b->n_found, sizeof *b->found, by_place);
     if (b->to_fill) /* the first time: whatever waits is still to be done; what does not is found out when it is claimed */
         b->passed = (next - (1u << (FV_PLACE_BITS - 2))) & FV_PLACE_MASK;
     b->to_fill = false;
