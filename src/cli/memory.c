@@ -67,7 +67,7 @@ static bool collect(const struct cli *cli, const struct fv_obs *o, struct items 
                 (cli->state != NULL && strcasecmp(cli->state, cli_state_word(t.state)) != 0))
                 continue;
             bool good = true;
-            if (t.hot.kind != FV_KIND_TASK)
+            if (t.hot.kind != FV_KIND_TASK && t.hot.kind != FV_KIND_ACTOR)
                 good = add(m, &t, t.hot.kind == FV_KIND_OBJECT ? OBJECT : PROMISE, fv_obs_result_bytes(&t));
             else if (t.state == FV_DONE && t.hot.x & FV_X_RESULT_BLOCK)
                 good = add(m, &t, RESULT, fv_obs_result_bytes(&t));

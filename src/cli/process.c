@@ -44,6 +44,7 @@ static const char *state_of(const struct fv_proc *p) {
     switch (p->wait_reason) {
     case FV_WAIT_NOT:   return p->role == FV_ROLE_SUPERVISOR ? "supervising" : p->role == FV_ROLE_KEEPER ? "keeping" : driver ? "program" : p->current != 0 ? "running" : "looking";
     case FV_WAIT_IDLE:
+    case FV_WAIT_CALL:
     case FV_WAIT_KEEPER: return "idle";
     case FV_WAIT_SPARE: return "standby";
     case FV_WAIT_START: return "starting";
@@ -128,6 +129,8 @@ json_t *cli_processes(const struct cli *cli, const struct fv_obs *o, bool worker
     for (uint32_t slot = 0; slot < o->head->n_procs; slot++) {
         if (!fv_obs_proc(o, slot, &p) || (workers_only && p.role != FV_ROLE_WORKER && p.role != FV_ROLE_SPARE))
             continue;
+        if (p.role == FV_ROLE_ACTOR && fv_obs_process_state(p.pid, 0) == 0)
+            continue; /* it has ended, and its slot is free for another */
         json_t *row = cli_process_row(o, slot, &p);
         if (cli->state != NULL && strcmp(json_string_value(json_object_get(row, "state")), cli->state) != 0) {
             json_decref(row);

@@ -101,7 +101,7 @@ static const char *where_is(const struct fv_obs_task *t) {
 
 static json_t *object_row(const struct cli *cli, const struct fv_obs *o, const struct fv_obs_task *t) {
     (void)cli;
-    static const char *const kinds[] = {[FV_KIND_TASK] = "result", [FV_KIND_OBJECT] = "object", [FV_KIND_PROMISE] = "promise"};
+    static const char *const kinds[] = {[FV_KIND_TASK] = "result", [FV_KIND_OBJECT] = "object", [FV_KIND_PROMISE] = "promise", [FV_KIND_ACTOR] = "actor"};
     json_t *row = begin_row(o, t);
     json_object_set_new(row, "kind", json_string(t->hot.kind < FV_COUNT_OF(kinds) ? kinds[t->hot.kind] : "?"));
     json_object_set_new(row, "bytes", json_integer((json_int_t)fv_obs_result_bytes(t)));

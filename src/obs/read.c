@@ -286,7 +286,7 @@ static const char *const state_texts[] = {FV_STATES(FV_X_TEXT)};
 static const char *const wait_texts[] = {FV_WAITS(FV_X_TEXT)};
 static const char *const counter_texts[] = {FV_COUNTERS(FV_X_TEXT)};
 static const char *const counter_names[] = {FV_COUNTERS(FV_X_NAME)};
-static const char *const role_texts[] = {"none", "supervisor", "driver", "worker", "spare", "keeper"};
+static const char *const role_texts[] = {"none", "supervisor", "driver", "worker", "spare", "keeper", "actor"};
 
 const char *fv_state_text(unsigned state) { return state < FV_COUNT_OF(state_texts) ? state_texts[state] : "?"; }
 const char *fv_wait_text(unsigned reason) { return reason < FV_COUNT_OF(wait_texts) ? wait_texts[reason] : "?"; }
