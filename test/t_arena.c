@@ -313,6 +313,33 @@ static void test_killed(void)
     TAP_IS(words_in_use(), 0, "what the dead had is free");
 }
 
+/* A block that is freed once more, after who was freeing it has died on the way: its first chunk is somebody else's by then. */
+static void test_freed_halfway(void)
+{
+    struct fv_heap h, other;
+    uint64_t       small = 0, used = words_in_use();
+
+    fv_heap_init(&h, 1);
+    fv_heap_init(&other, 2);
+    uint64_t large = fv_arena_alloc(&h, ROOT(1), 9, 3 * FV_CHUNK_BYTES), word = fv_root_word(FV_CHUNK_EXTENT, ROOT(1), 9);
+    uint32_t c = fv_chunk_of(large);
+    TAP_OK(large != 0, "an extent");
+    fv_extent_free(c, 1, word);
+    other.hints.small = c;
+    small = fv_arena_alloc(&other, ROOT(2), 9, 100);
+    TAP_OK(fv_chunk_of(small) == c, "its first chunk is freed, and used for small blocks");
+    TAP_OK(!fv_arena_owned(large, ROOT(1), 9), "it is not owned any more");
+    fv_arena_free(NULL, large, 3 * FV_CHUNK_BYTES, ROOT(1), 9);
+    TAP_OK(fv_map.chunks[c + 1] != word && fv_map.chunks[c + 2] != word, "freed once more, the rest is free");
+    TAP_OK(fv_arena_owned(small, ROOT(2), 9), "and the small block stays");
+    fv_arena_free(&other, small, 100, ROOT(2), 9);
+    fv_arena_trim(2);
+    fv_arena_trim(1);
+    TAP_IS(words_in_use(), used, "nothing is left");
+    fv_heap_fini(&h);
+    fv_heap_fini(&other);
+}
+
 /* ------------------------------------------------------------------------------------------------ no more memory */
 
 static bool is_out;
@@ -359,6 +386,7 @@ int main(void)
     test_freed();
     test_many();
     test_killed();
+    test_freed_halfway();
     fv_segment_unmap();
     test_out_of_memory();
     return tap_done();

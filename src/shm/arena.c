@@ -43,6 +43,9 @@ static inline uint64_t small_word(uint32_t owner, unsigned c) { return (uint64_t
 static inline uint32_t word_owner(uint64_t w) { return (uint32_t)(w >> 8) & 0xFFFF; }
 static inline unsigned word_class(uint64_t w) { return (unsigned)(w & 0xFF); }
 static inline uint64_t *block_words(uint32_t chunk) { return fv_at(fv_chunk_offset(chunk)); }
+/* Is it of a block in chunk c, whose word is w?  Where a chunk begins there is none: there an extent lay, of which that chunk has been given back
+ * (by whoever was freeing it, and died) and is somebody else's by now. */
+static inline bool is_in_small(uint64_t w, uint64_t offset, uint32_t c) { return fv_word_kind(w) == FV_CHUNK_SMALL && offset != fv_chunk_offset(c); }
 
 uint64_t fv_arena_capacity(void) { return (uint64_t)fv_map.seg->n_chunks * FV_CHUNK_BYTES; }
 
@@ -206,7 +209,7 @@ uint64_t fv_arena_alloc(struct fv_heap *h, uint32_t root_index, uint32_t root_ge
 void fv_arena_free(struct fv_heap *h, uint64_t offset, uint64_t bytes, uint32_t root_index, uint32_t root_gen) {
     uint32_t c = fv_chunk_of(offset);
     uint64_t w = fv_load_relaxed_64(&fv_map.chunks[c]);
-    if (fv_word_kind(w) == FV_CHUNK_SMALL) {
+    if (is_in_small(w, offset, c)) {
         unsigned k = word_class(w);
         uint32_t pos = block_number(offset, c, k);
         uint64_t *word = &block_words(c)[pos], root = fv_root_word(FV_BLOCK_USED, root_index, root_gen);
@@ -247,7 +250,7 @@ bool fv_arena_owned(uint64_t offset, uint32_t root_index, uint32_t root_gen) {
     if (fv_load_acquire_64(&fv_map.supers[c / FV_SUPER_CHUNKS]) == root)
         return true;
     uint64_t w = fv_load_acquire_64(&fv_map.chunks[c]);
-    if (fv_word_kind(w) != FV_CHUNK_SMALL)
+    if (!is_in_small(w, offset, c))
         return w == root;
     return fv_load_acquire_64(&block_words(c)[block_number(offset, c, word_class(w))]) == fv_root_word(FV_BLOCK_USED, root_index, root_gen);
 }
