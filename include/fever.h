@@ -141,6 +141,8 @@ struct fever_options {
     const char *spill_dirs;     /* FEVER_SPILL_DIRS   where objects go that the store has no room for: directories, separated by colons;
                                    "none": nowhere [the first of $TMPDIR, /var/tmp, /tmp that is on a disk and writable] */
     uint64_t    spill_limit;    /* FEVER_SPILL_LIMIT  bytes of disk that they may take [90 % of what is free there] */
+    uint64_t    fallback_bytes; /* FEVER_FALLBACK_BYTES bytes of disk for new objects when the store has no room and nothing can leave it;
+                                   less than 65536: none [twice the store, at most spill_limit] */
     int         spill_at;       /* FEVER_SPILL_AT     percent of the store in use above which cold objects are written to disk [80] */
     int         leak_report;    /* FEVER_LEAKS        1: fever_shutdown says on standard error what was not released, and where it was made [0] */
     int         fault_report;   /* FEVER_FAULTS       1: a write through a read-only view, in the driver: its SIGSEGV names the object first [0] */

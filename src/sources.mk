@@ -3,7 +3,7 @@
 
 BASE_SOURCES = src/base/base.c src/base/checksum.c src/base/error.c src/base/log.c src/base/options.c src/base/resources.c src/base/words.c
 PLAT_SOURCES = src/plat/backtrace.c src/plat/cgroup.c src/plat/fileio.c src/plat/futex.c src/plat/limits.c src/plat/machine.c \
-               src/plat/module.c src/plat/process.c src/plat/shmfile.c src/plat/symbol.c src/plat/topo.c
+               src/plat/diskfile.c src/plat/module.c src/plat/process.c src/plat/shmfile.c src/plat/symbol.c src/plat/topo.c
 POLICY_SOURCES = src/policy/dispatch.c src/policy/memory.c
 SHM_SOURCES  = src/shm/arena.c src/shm/bell.c src/shm/extent.c src/shm/mapped.c src/shm/segment.c
 CORE_SOURCES = src/core/delay.c src/core/group.c src/core/hold.c src/core/options.c src/core/stream.c \

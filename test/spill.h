@@ -76,8 +76,11 @@ RT_UNUSED static int spill_files(int *fd_out, int room)
     char           path[300], to[300];
     int            n = 0;
     struct dirent *e;
+    struct stat    fallback = {.st_ino = 0};
     DIR           *d;
 
+    if (fv_map.file_fd >= 0)
+        fstat(fv_map.file_fd, &fallback);
     snprintf(path, sizeof path, "/proc/%d/fd", (int)fv_rt.supervisor_pid);
     d = opendir(path);
     while (d != NULL && (e = readdir(d)) != NULL && n < room) {
@@ -90,7 +93,7 @@ RT_UNUSED static int spill_files(int *fd_out, int room)
         to[len] = '\0';
         if (strstr(to, "(deleted)") == NULL || strstr(to, "/dev/shm/") != NULL || strstr(to, "memfd:") != NULL)
             continue;
-        if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0 && (fd_out[n] = open(path, O_RDWR | O_CLOEXEC)) >= 0)
+        if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0 && st.st_ino != fallback.st_ino && (fd_out[n] = open(path, O_RDWR | O_CLOEXEC)) >= 0)
             n++;
     }
     if (d != NULL)

@@ -74,23 +74,25 @@ static void other_directories(void)
     }
 }
 
-/* The disk is full. */
-static void full_disk(void)
+/* The disk is full.  What is on it can be read all the same, if there is a fallback: a part of that is kept for it. */
+static void full_disk(uint64_t fallback, int least, int most)
 {
     fever_ref ref[40];
     int       rc, n;
 
-    rt_init(.workers = 1, .store_bytes = 4 * MIB, .spill_limit = 6 * MIB);
+    rt_init(.workers = 1, .store_bytes = 4 * MIB, .spill_limit = 6 * MIB, .fallback_bytes = fallback);
     n = fill_up(ref, 40, BYTES, &rc);
-    TAP_IS(rc, -FEVER_ESTOREFULL, "the store and 6 MiB of disk are full");
-    TAP_OK(n >= 9 && n <= 15, "with %d objects", n);
+    TAP_IS(rc, -FEVER_ESTOREFULL, "the store and 6 MiB of disk are full, and a fallback of %llu bytes", (unsigned long long)fallback);
+    TAP_OK(n >= least && n <= most, "with %d objects", n);
     int refused = 0, wrong = 0;
-    for (int i = 0; i < n; i++) { /* what is on disk finds no room: what is in its place can go nowhere */
+    for (int i = 0; i < n; i++) { /* without one it may find no room: what is in its place can go nowhere */
         rc = spill_read(ref[i], room, BYTES, (uint64_t)i);
         refused += rc == -FEVER_ESTOREFULL;
         wrong += rc != 0 && rc != -FEVER_ESTOREFULL;
     }
     TAP_IS(wrong, 0, "each of them can be read, or is refused (%d)", refused);
+    if (fallback >= BYTES)
+        TAP_IS(refused, 0, "none is refused");
     for (int i = 0; i < n; i += 2)
         fever_release(ref[i]);
     for (int i = 1; i < n; i += 2)
@@ -189,7 +191,7 @@ static void reader_that_stays(void)
 
     atomic_store(&page[0], 0);
     atomic_store(&page[1], 0);
-    rt_init(.workers = 1, .store_bytes = 4 * MIB);
+    rt_init(.workers = 1, .store_bytes = 4 * MIB, .fallback_bytes = 1);
     TAP_IS(spill_put(3 * MIB, 50, &large), 0, "an object of 3 MiB in a store of 4");
     fever_ref reader = reads_for_ever_remote(large, 3 * MIB, 50);
     TAP_OK(rt_until(&page[0], 1), "a task reads it");
@@ -378,7 +380,9 @@ int main(void)
     page = rt_shared(4096);
     bad_directories();
     other_directories();
-    full_disk();
+    full_disk(1, 9, 15);
+    full_disk(MIB, 9, 15);
+    full_disk(5 * MIB, 13, 20);
     damaged_files(false);
     damaged_files(true);
     reader_that_stays();

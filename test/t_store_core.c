@@ -68,7 +68,7 @@ static bool spill(fever_ref r) {
 static void restore(fever_ref r) {
     if (!fv_store_hold(&keeper, r.id))
         return;
-    uint64_t offset = fv_store_restore_begin(&keeper, r.id);
+    uint64_t offset = fv_store_restore_begin(&keeper, r.id, false);
     memcpy(fv_at(offset), disk, BYTES);
     fv_store_restored(&keeper, r.id, offset);
     fv_unhold(&keeper, r.id);
@@ -166,7 +166,7 @@ static void lost(void) {
     char        c[8];
     TAP_OK(spill(r) && fv_store_hold(&keeper, r.id), "away");
     used = fv_arena_used_bytes();
-    TAP_OK(fv_store_restore_begin(&keeper, r.id) != 0 && fv_arena_used_bytes() > used, "a block for it");
+    TAP_OK(fv_store_restore_begin(&keeper, r.id, false) != 0 && fv_arena_used_bytes() > used, "a block for it");
     fv_store_lost(&keeper, r.id, FEVER_ELOST);
     fv_unhold(&keeper, r.id);
     TAP_OK(where(r) == FV_LOST && fv_arena_used_bytes() == used, "lost, and the block is free");

@@ -36,11 +36,11 @@ TSAN_TESTS    = test/t_base test/t_tsan
 C_TESTS += test/t_output test/t_hostile test/t_blocked
 
 # More data than the store has room for.
-C_TESTS    += test/t_spill test/t_spill_weather test/crash/t_spill_nth
+C_TESTS    += test/t_spill test/t_spill_weather test/crash/t_spill_nth test/t_fallback
 C_TESTS    += test/t_spill_get
 test_t_spill_get_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run
 C_TESTS    += test/crash/storm_store
-LONG_TESTS += test/t_spill test/t_spill_weather test/crash/storm_store
+LONG_TESTS += test/t_fallback test/t_spill test/t_spill_weather test/crash/storm_store
 test_crash_t_spill_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run,--wrap=statvfs,--wrap=sendmsg
 
 # Crash harness: the whole library once more, so that both what gcc makes with and without optimisation is stepped through.
@@ -64,6 +64,7 @@ CRASH_KILL_SOURCES += test/crash/ops_object.c
 CRASH_KILL_SOURCES += test/crash/ops_grant.c
 CRASH_KILL_SOURCES += test/crash/ops_actor.c
 CRASH_KILL_SOURCES += test/crash/ops_store.c
+CRASH_KILL_SOURCES += test/crash/ops_fallback.c
 test_crash_kill_O0_SOURCES  = $(CRASH_KILL_SOURCES)
 test_crash_kill_O0_CPPFLAGS = $(AM_CPPFLAGS) -DFEVER_INTERNAL -DFV_STEPPED
 test_crash_kill_O0_LDFLAGS  = $(AM_LDFLAGS) -Wl,-z,now

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/resources.h"
 #include "plat/futex.h"
+#include "plat/diskfile.h"
 #include "plat/limits.h"
 #include "plat/machine.h"
 #include "plat/process.h"
@@ -305,6 +306,11 @@ static int wait_until_up(void) {
     return fv_rt.supervisor_fd < 0 ? -FEVER_ERUNTIME : 0;
 }
 
+static void close_if(int fd) {
+    if (fd >= 0)
+        close(fd);
+}
+
 static void forget_runtime(void) {
     fv_epoch = 0;
     for (uint32_t s = 0; fv_map.base != NULL && s < fv_map.seg->n_procs; s++)
@@ -317,17 +323,30 @@ static void forget_runtime(void) {
     fv_report_forget();
     free_selves = NULL;
     fv_self = NULL;
-    int fd = fv_map.fd;
+    int fd = fv_map.fd, file_fd = fv_map.file_fd;
     fv_segment_unmap();
-    if (fd >= 0)
-        close(fd);
-    if (fv_rt.bell_fd >= 0)
-        close(fv_rt.bell_fd);
-    if (fv_rt.supervisor_fd >= 0)
-        close(fv_rt.supervisor_fd);
+    close_if(fd);
+    close_if(file_fd);
+    close_if(fv_rt.bell_fd);
+    close_if(fv_rt.supervisor_fd);
     fv_rt.bell_fd = fv_rt.supervisor_fd = -1;
     if (process_ready)
         pthread_setspecific(thread_key, NULL);
+}
+
+/* The file of the fallback; without it all else works. */
+static void plan_fallback(const struct fv_options *o, struct fv_segment_plan *plan) {
+    char why[256] = "";
+    plan->file_fd = -1;
+    plan->file_bytes = o->inline_tasks ? 0 : o->fallback_bytes / FV_CHUNK_BYTES * FV_CHUNK_BYTES;
+    if (plan->file_bytes == 0)
+        return;
+    plan->file_fd = above_stdio(fv_diskfile_create(o->spill_dirs, plan->file_bytes, why, sizeof why));
+    if (plan->file_fd >= 0)
+        return;
+    if (o->origin[FV_OPTION_fallback_bytes] != FV_ORIGIN_DEFAULT)
+        fv_warn("no file of %.1f MiB can be had for what the store has no room for: %s", (double)plan->file_bytes / (1 << 20), why);
+    plan->file_bytes = 0;
 }
 
 static int init_locked(const struct fever_options *user) {
@@ -379,6 +398,8 @@ static int init_locked(const struct fever_options *user) {
         fv_warn("%u task slots a thread, not %u: there are %u process slots", plan.slab, o->task_slots, plan.n_procs);
     plan.store_bytes = o->store_bytes;
 
+    plan_fallback(o, &plan);
+
     int  fd = -1;
     bool is_memfd = false;
     if (!o->inline_tasks) {
@@ -386,18 +407,21 @@ static int init_locked(const struct fever_options *user) {
         rc = fv_shmfile_create(o->segment, fv_segment_bytes(&plan), &fd, &is_memfd, why, sizeof why);
         if (rc < 0) {
             fv_warn("%s", why);
+            close_if(plan.file_fd);
             return rc == -ENOSPC ? -FEVER_ENOROOM : rc;
         }
-        if ((fd = above_stdio(fd)) < 0)
+        if ((fd = above_stdio(fd)) < 0) {
+            close_if(plan.file_fd);
             return fd;
+        }
     }
     rc = fv_segment_format(fd, &plan);
     if (rc < 0) {
         if (rc == -FEVER_ENOROOM)
             fv_warn("not enough shared memory to start: %.1f MiB are free in /dev/shm; set FEVER_STORE_BYTES, FEVER_TASK_SLOTS or "
                     "FEVER_PROCESS_SLOTS lower, or FEVER_SEGMENT=memfd", (double)limits.shm_free / (1 << 20));
-        if (fd >= 0)
-            close(fd);
+        close_if(fd);
+        close_if(plan.file_fd);
         return rc;
     }
     struct fv_segment *s = fv_map.seg;
@@ -441,9 +465,9 @@ static int init_locked(const struct fever_options *user) {
         rc = fv_rt.bell_fd < 0 ? -errno : start_supervisor();
         if (rc == 0)
             rc = wait_until_up();
-        madvise(fv_map.base, s->bytes, MADV_DONTFORK);
+        madvise(fv_map.base, s->all_bytes, MADV_DONTFORK);
         if (fv_map.view != fv_map.base)
-            madvise(fv_map.view, s->bytes, MADV_DONTFORK);
+            madvise(fv_map.view, s->all_bytes, MADV_DONTFORK);
     } else if (rc == 0) {
         s->state = FV_UP;
     }

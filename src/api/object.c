@@ -63,17 +63,22 @@ static int describe(struct fv_self *self, uint32_t index, uint32_t gen, const st
 }
 
 /* Its block of options and that of its bytes, as soon as there is room; 0: *why_out, and it has neither. */
-static inline uint64_t alloc_blocks(struct fv_self *self, uint32_t index, uint32_t gen, const struct fv_object_spec *spec, uint64_t bytes, int *why_out) {
-    uint64_t offset;
+static inline uint64_t alloc_blocks(struct fv_self *self, uint32_t index, uint32_t gen, const struct fv_object_spec *spec, uint64_t bytes, bool has_refs,
+                                    int *why_out) {
+    uint64_t offset, in_file = 0;
     int      rc;
     if (spec != NULL && spec->block_bytes != 0 && (*why_out = describe(self, index, gen, spec)) < 0)
         return 0;
     while (FV_UNLIKELY((offset = spec == NULL ? fv_home_alloc(self, index, gen, bytes)
-                                              : fv_object_alloc(self, index, gen, bytes, spec->options.alignment)) == 0))
-        if ((rc = fv_make_room(self, bytes)) < 0) {
+                                              : fv_object_alloc(self, index, gen, bytes, spec->options.alignment)) == 0)) {
+        rc = has_refs ? fv_make_room(self, bytes) : fv_make_room_for(self, index, gen, bytes, &in_file);
+        if (in_file != 0)
+            return in_file;
+        if (rc < 0) {
             *why_out = give_up(self, index, gen, spec, rc);
             return 0;
         }
+    }
     return offset;
 }
 
@@ -103,7 +108,7 @@ static inline int put(struct fv_self *self, const void *data, size_t bytes, cons
             memcpy(task->result, data, bytes);
         task->result_bytes = (uint32_t)bytes;
     } else {
-        uint64_t offset = alloc_blocks(self, index, gen, spec, total, &rc);
+        uint64_t offset = alloc_blocks(self, index, gen, spec, total, n_refs != 0, &rc);
         if (FV_UNLIKELY(offset == 0))
             return rc;
         fv_copy(fv_at(offset), data, bytes);
@@ -167,7 +172,7 @@ int fv_create(struct fv_self *self, const struct fv_object_spec *spec, size_t by
         return rc;
     struct fv_task *task = fv_task(index);
     bool described = spec != NULL && spec->block_bytes != 0;
-    uint64_t offset = alloc_blocks(self, index, gen, spec, bytes, &rc);
+    uint64_t offset = alloc_blocks(self, index, gen, spec, bytes, false, &rc);
     if (offset == 0)
         return rc;
     task->result[0] = offset;
@@ -280,7 +285,7 @@ int fever_promise_set(fever_ref ref, const void *data, size_t bytes) {
             memcpy(task->result, data, bytes);
         task->result_bytes = (uint32_t)bytes;
     } else {
-        uint64_t offset = fv_home_alloc_wait(self, index, fv_ref_gen(ref.id), bytes, &rc);
+        uint64_t offset = fv_home_alloc_wait(self, index, fv_ref_gen(ref.id), bytes, false, &rc);
         if (offset == 0) { /* hand it back */
             uint64_t t = fv_load_relaxed_64(&task->truth);
             while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_OPEN), &t))

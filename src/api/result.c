@@ -57,7 +57,7 @@ void *fv_result(struct fv_self *self, size_t bytes) {
     if (bytes > fv_arena_capacity())
         return give_up(self, FEVER_ETOOBIG);
     int      why = 0;
-    uint64_t offset = fv_home_alloc_wait(self, index, gen, bytes, &why);
+    uint64_t offset = fv_home_alloc_wait(self, index, gen, bytes, false, &why);
     if (offset == 0)
         return give_up(self, -why);
     struct fv_span *span = (struct fv_span *)task->result;

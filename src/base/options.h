@@ -54,6 +54,7 @@
     X(memory_threshold, PART, "FEVER_MEMORY_THRESHOLD", "0.95", 0,     1,                   "",                                "part of the memory in use above which workers are ended; 0: none ever is") \
     X(spill_dirs,    PATHS,  "FEVER_SPILL_DIRS",    "",        0,     0,                   "the first of $TMPDIR, /var/tmp, /tmp that is on a disk and writable", "where objects go that the store has no room for; none: nowhere") \
     X(spill_limit,   BYTES,  "FEVER_SPILL_LIMIT",   "",        1 << 20, 1ull << 50,         "90 % of what is free there",      "bytes of disk that they may take") \
+    X(fallback_bytes, BYTES, "FEVER_FALLBACK_BYTES", "",       0,     1ull << 46,          "twice the store, at most spill_limit", "bytes of disk for objects when the store has no room and nothing can leave it; below 64K: none") \
     X(spill_at,      COUNT,  "FEVER_SPILL_AT",      "80",      1,     100,                 "",                                "percent of the store in use above which cold objects are written to disk") \
     X(leak_report,   SWITCH, "FEVER_LEAKS",         "0",       0,     1,                   "",                                "at the end say what was not released, and where it was made") \
     X(fault_report,  SWITCH, "FEVER_FAULTS",        "0",       0,     1,                   "",                                "a write through a read-only view, in the driver, names the object first")

@@ -38,7 +38,7 @@ static const struct {
      "\n"
      "The store in sums, then objects, promises, results of more than 16 bytes and large arguments, one a line:\n"
      "\n"
-     "  WHERE     store, disk (spilled), both, slot (16 bytes or less), or lost\n"
+     "  WHERE     store, disk (spilled), both, fallback (a file: the store was full), slot (16 bytes or less), or lost\n"
      "  AGE       known for objects of 4 KiB and more, and for those with a name, shape or metadata\n"
      "  HELD BY   a process that holds the ref; 'argument of' a task that has not ended; 'inside' an object or result;\n"
      "            'item of' a stream; 'read by' a process that views it, so that it is not spilled; 'waited for by' one\n"

@@ -104,13 +104,15 @@ static const struct {
 
 /* ------------------------------------------------------------------------------------------------ rows */
 
-static const char *where_of(const struct fv_obs_task *t, enum kind kind) {
+static const char *where_of(const struct fv_obs *o, const struct fv_obs_task *t, enum kind kind) {
     static const char *const words[] = {[FV_HERE] = "store", [FV_CLEAN] = "store, disk", [FV_AWAY] = "disk", [FV_LOST] = "lost"};
     if (kind == ARGUMENTS)
         return "store";
     if (!(t->hot.x & FV_X_RESULT_BLOCK))
         return "slot";
     unsigned r = fv_residence(t->hot.result[0]);
+    if (r <= FV_CLEAN && t->hot.result[0] >= o->head->bytes)
+        return "fallback";
     return r < FV_COUNT_OF(words) ? words[r] : "?";
 }
 
@@ -175,7 +177,7 @@ static json_t *row_of(const struct fv_obs *o, const struct items *m, const struc
     if (it->kind == ARGUMENTS)
         json_array_append_new(held_by, json_string("its task"));
     json_t *row = json_pack("{s:s, s:s, s:o, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:s, s:i}", "ref", ref, "kind", kind_words[it->kind], "name",
-                            cli_text(fv_obs_task_name(o, &t)), "state", cli_state_word(t.state), "where", where_of(&t, it->kind), "bytes",
+                            cli_text(fv_obs_task_name(o, &t)), "state", cli_state_word(t.state), "where", where_of(o, &t, it->kind), "bytes",
                             (json_int_t)it->bytes, "age_s",
                             it->created_ns == 0 ? json_null() : json_real(now > it->created_ns ? (double)(now - it->created_ns) * 1e-9 : 0.0),
                             "held_by", held_by, "holders", holders, "site", text_or_null(site_of(o, &t, text, sizeof text)), "home",
@@ -217,7 +219,7 @@ static json_t *groups_of(const struct fv_obs *o, const struct items *m, const ch
         const struct item *it = &m->all[i];
         if (!fv_obs_task(o, it->index, &t) || t.id != it->id)
             continue;
-        const char *where = where_of(&t, it->kind);
+        const char *where = where_of(o, &t, it->kind);
         bool        in_store = is_in_store(where);
         if (strcmp(by, "holder") == 0) { /* an object counts for each of its holders */
             size_t                    n = 0;
@@ -262,11 +264,12 @@ static json_t *sums_of(const struct fv_obs *o, const struct items *m) {
     fv_obs_store(o, &store);
     for (size_t i = 0; i < m->n; i++)
         bytes += (json_int_t)m->all[i].bytes;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "objects", (json_int_t)m->n, "bytes", bytes, "used",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "objects", (json_int_t)m->n, "bytes", bytes, "used",
                      (json_int_t)store.used, "total", (json_int_t)store.total, "largest_free", (json_int_t)store.largest_free, "spilled_bytes",
                      (json_int_t)k->spilled_bytes, "spilled_objects", (json_int_t)k->spilled_objects, "restored_bytes", (json_int_t)k->restored_bytes,
                      "restored_objects", (json_int_t)k->restored_objects, "on_disk_only", (json_int_t)k->away_bytes, "on_disk", (json_int_t)k->copy_bytes,
-                     "fallback", (json_int_t)k->fallback_bytes);
+                     "fallback", (json_int_t)store.file_used, "fallback_total", (json_int_t)store.file_total, "fallback_bytes",
+                     (json_int_t)k->fallback_bytes, "fallback_objects", (json_int_t)k->fallback_objects);
 }
 
 static uint64_t number(const json_t *j, const char *key) { return (uint64_t)json_integer_value(json_object_get(j, key)); }
@@ -281,7 +284,9 @@ static void print_sums(const json_t *sums) {
            cli_bytes(number(sums, "on_disk_only"), c, sizeof c));
     printf("restored  %llu objects, %s so far\n", (unsigned long long)number(sums, "restored_objects"),
            cli_bytes(number(sums, "restored_bytes"), a, sizeof a));
-    printf("fallback  %s in files\n", cli_bytes(number(sums, "fallback"), a, sizeof a));
+    printf("fallback  %llu objects, %s so far; %s in a file now, of %s\n", (unsigned long long)number(sums, "fallback_objects"),
+           cli_bytes(number(sums, "fallback_bytes"), a, sizeof a), cli_bytes(number(sums, "fallback"), b, sizeof b),
+           cli_bytes(number(sums, "fallback_total"), c, sizeof c));
 }
 
 static json_t *rows_of(const struct cli *cli, const struct fv_obs *o, struct items *m) {

@@ -109,9 +109,10 @@ static json_t *make_status(const struct cli *cli, const struct cli_runtime *r) {
     json_object_set_new(j, "counters", counters);
     struct fv_obs_store store;
     fv_obs_store(&r->obs, &store);
-    json_object_set_new(j, "store", json_pack("{s:I, s:I, s:I, s:I}", "used", (json_int_t)store.used, "backed",
+    json_object_set_new(j, "store", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "used", (json_int_t)store.used, "backed",
                                               (json_int_t)s->backed_chunks * FV_CHUNK_BYTES, "total", (json_int_t)store.total, "largest_free",
-                                              (json_int_t)store.largest_free));
+                                              (json_int_t)store.largest_free, "fallback_used", (json_int_t)store.file_used, "fallback_total",
+                                              (json_int_t)store.file_total, "fallback_objects", (json_int_t)s->keeper.fallback_objects));
     json_object_set_new(j, "spill", spill_of(&r->obs));
     json_object_set_new(j, "deaths", json_integer((json_int_t)s->deaths));
     json_object_set_new(j, "last_sweep_s", s->deaths == 0 ? json_null() : json_real((double)s->sweep_ns_last * 1e-9));
@@ -175,6 +176,10 @@ static void print_status(const json_t *j) {
     printf("             largest piece that is free: %s, %.0f %% of what is free\n", cli_bytes(largest, a, sizeof a),
            free_bytes == 0 ? 0.0 : 100.0 * (double)largest / (double)free_bytes);
     print_spill(json_object_get(j, "spill"));
+    if (number(store, "fallback_objects") != 0)
+        printf("  fallback   %s of %s used, in a file: %lld objects so far found no room in the store\n",
+               cli_bytes((uint64_t)number(store, "fallback_used"), a, sizeof a), cli_bytes((uint64_t)number(store, "fallback_total"), b, sizeof b),
+               (long long)number(store, "fallback_objects"));
     printf("  deaths     %lld", (long long)number(j, "deaths"));
     if (number(j, "deaths") != 0)
         printf(", the last recovered from in %s", cli_seconds(json_real_value(json_object_get(j, "last_sweep_s")), a, sizeof a));

@@ -3,6 +3,7 @@
  * Run by the thread that owns the slab.  Writes its own slots.  Where to look for a FREE one is private and a hint: the cursor, which goes
  * round the slab, and the slots that the home itself has freed, last one first.  Dies here: see the sweep of a slab (sweep.c).
  */
+#include "base/clock.h"
 #include "core/failure.h"
 #include "core/group.h"
 #include "core/store.h"
@@ -76,6 +77,20 @@ uint64_t fv_home_alloc(struct fv_self *self, uint32_t index, uint32_t gen, uint6
         return offset;
     fv_home_reap(self);
     return fv_arena_alloc(&self->heap, index, gen, bytes);
+}
+
+uint64_t fv_home_alloc_file(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes) {
+    struct fv_keeper_state *k = &fv_map.seg->keeper;
+    if (fv_map.seg->n_file_chunks == 0)
+        return 0;
+    uint64_t offset = fv_arena_alloc_file(&self->heap, index, gen, bytes, fv_load_relaxed_32(&k->reserve));
+    if (offset == 0) {
+        fv_store_relaxed_64(&k->file_full_ns, fv_now_ns());
+        return 0;
+    }
+    fv_faa_64(&k->fallback_bytes, bytes);
+    fv_faa_64(&k->fallback_objects, 1);
+    return offset;
 }
 
 /* The slots that the home itself freed are a list, last one first, in group_index of those without a group.  A hint: one that is used

@@ -102,7 +102,7 @@ uint64_t fv_object_alloc(struct fv_self *self, uint32_t index, uint32_t gen, uin
 bool fv_object_find(uint64_t address, struct fv_object_at *at) {
     uint64_t view = (uint64_t)(uintptr_t)fv_map.view, offset = address - view;
     uint32_t index = 0, gen = 0;
-    if (fv_map.base == NULL || fv_map.view == fv_map.base || address < view || offset >= fv_map.seg->bytes)
+    if (fv_map.base == NULL || fv_map.view == fv_map.base || address < view || offset >= fv_map.seg->all_bytes)
         return false;
     bool small = offset >= fv_map.seg->off_hot && offset < fv_map.seg->off_cold; /* in its slot */
     if (small)

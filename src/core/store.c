@@ -287,14 +287,31 @@ static struct fv_drop *find_begun(uint64_t ref) {
     return NULL;
 }
 
-uint64_t fv_store_restore_begin(struct fv_self *self, uint64_t ref) {
+/* The reserve only grows.  What lies there already stays until it is released: then what is read back has less. */
+bool fv_store_reserve(uint64_t bytes) {
+    uint32_t *reserve = &fv_map.seg->keeper.reserve, first = fv_map.seg->file_chunk, n = (uint32_t)((bytes + FV_CHUNK_BYTES - 1) / FV_CHUNK_BYTES);
+    if (n > fv_map.seg->n_file_chunks)
+        return true; /* there never will be */
+    if (n <= fv_load_relaxed_32(reserve))
+        return true;
+    if (!fv_chunks_backed(first, first + n)) {
+        if (fv_segment_alloc(fv_chunk_offset(first), (uint64_t)n * FV_CHUNK_BYTES) < 0)
+            return false;
+        fv_chunks_set_backed(first, first + n, true);
+    }
+    fv_store_release_32(reserve, n);
+    return true;
+}
+
+uint64_t fv_store_restore_begin(struct fv_self *self, uint64_t ref, bool in_file) {
     uint32_t        index = fv_ref_index(ref);
     struct fv_drop *b = find_begun(ref);
     if (b != NULL)
         return b->offset;
     if (fv_residence(fv_load_relaxed_64(word_of(index))) != FV_AWAY || (b = find_begun(0)) == NULL)
         return 0;
-    uint64_t offset = fv_arena_alloc(&self->heap, index, fv_ref_gen(ref), bytes_of(index));
+    uint64_t offset = in_file ? fv_arena_alloc_file(&self->heap, index, fv_ref_gen(ref), bytes_of(index), 0)
+                              : fv_arena_alloc(&self->heap, index, fv_ref_gen(ref), bytes_of(index));
     if (offset != 0)
         *b = (struct fv_drop){ref, offset};
     return offset;

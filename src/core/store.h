@@ -48,8 +48,11 @@ void fv_store_copied(struct fv_self *self, uint64_t ref, uint64_t copy, uint64_t
 /* CLEAN -> AWAY for up to FV_DROPS held refs at once (one membarrier, one look at the pins); sets dropped_out[i] for those that went,
  * and gives their number.  What is not CLEAN stays. */
 uint32_t fv_store_drop(struct fv_self *self, const uint64_t *ref, uint32_t n, bool *dropped_out);
-/* A block for a held ref that is AWAY; 0: no room (or FV_DROPS of them are begun). */
-uint64_t fv_store_restore_begin(struct fv_self *self, uint64_t ref);
+/* A block for a held ref that is AWAY, in the store or in the fallback; 0: no room (or FV_DROPS of them are begun). */
+uint64_t fv_store_restore_begin(struct fv_self *self, uint64_t ref, bool in_file);
+/* Sees to it that what is so large finds room in the fallback when it is read back.  False: there is no space for that on
+ * disk. */
+bool fv_store_reserve(uint64_t bytes);
 /* The end of that: AWAY -> CLEAN, and rings whoever wants it; or AWAY -> LOST, with a FEVER_E code, which frees the block, if one was
  * begun. */
 void fv_store_restored(struct fv_self *self, uint64_t ref, uint64_t offset);

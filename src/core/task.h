@@ -59,6 +59,8 @@ int  fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_
 void fv_task_hint(struct fv_self *self, uint32_t index);
 /* A block for one's own slot.  When the store is full, after letting go of what only ended tasks hold.  0: full. */
 uint64_t fv_home_alloc(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes);
+/* The same in the fallback, for what the store has no room for; 0: that has none, either, and the keeper is told. */
+uint64_t fv_home_alloc_file(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes);
 /* Looks at all own slots once: lets go of arguments of what has ended, counts ended group members. */
 void fv_home_reap(struct fv_self *self);
 

@@ -26,8 +26,11 @@ static const char *fault_of(struct fv_segment *s, uint64_t file_bytes) {
         return "its header is damaged";
     uint64_t n_tasks = (uint64_t)s->n_procs << s->slab_shift;
     if (!fits(s, s->off_procs, s->n_procs, sizeof(struct fv_proc)) || !fits(s, s->off_hot, n_tasks, sizeof(struct fv_task)) ||
-        !fits(s, s->off_cold, n_tasks, sizeof(struct fv_task_cold)) || !fits(s, s->off_chunks, s->n_chunks, sizeof(uint64_t)) ||
-        !fits(s, s->off_supers, s->n_supers, sizeof(uint64_t)) || s->n_supers != (s->n_chunks + FV_SUPER_CHUNKS - 1) / FV_SUPER_CHUNKS ||
+        !fits(s, s->off_cold, n_tasks, sizeof(struct fv_task_cold)) ||
+        s->file_chunk != s->n_supers * FV_SUPER_CHUNKS || s->n_file_chunks > UINT32_MAX - FV_SUPER_CHUNKS - s->file_chunk ||
+        !fits(s, s->off_chunks, (uint64_t)s->file_chunk + s->n_file_chunks, sizeof(uint64_t)) ||
+        !fits(s, s->off_supers, ((uint64_t)s->file_chunk + s->n_file_chunks + FV_SUPER_CHUNKS - 1) / FV_SUPER_CHUNKS, sizeof(uint64_t)) ||
+        s->n_supers != (s->n_chunks + FV_SUPER_CHUNKS - 1) / FV_SUPER_CHUNKS ||
         !fits(s, s->off_attempts, FV_N_ATTEMPTS, sizeof(struct fv_attempt)) || !fits(s, s->off_data, s->n_chunks, FV_CHUNK_BYTES))
         return "its table of contents is damaged";
     s->name[sizeof s->name - 1] = s->note[sizeof s->note - 1] = '\0';
@@ -251,16 +254,18 @@ uint32_t fv_obs_attempts(const struct fv_obs *o, uint64_t id, struct fever_attem
 
 /* ------------------------------------------------------------------------------------------------ sums and words */
 
+static bool is_used(const struct fv_obs *o, uint32_t c) {
+    uint64_t super = fv_load_relaxed_64(&o->supers[c / FV_SUPER_CHUNKS]);
+    return super >> 60 == FV_SUPER_SPLIT ? fv_load_relaxed_64(&o->chunks[c]) != 0 : super != 0;
+}
+
 void fv_obs_store(const struct fv_obs *o, struct fv_obs_store *store_out) {
-    struct fv_obs_store sum = {.total = (uint64_t)o->head->n_chunks * FV_CHUNK_BYTES};
+    struct fv_obs_store sum = {.total = (uint64_t)o->head->n_chunks * FV_CHUNK_BYTES, .file_total = (uint64_t)o->head->n_file_chunks * FV_CHUNK_BYTES};
     uint64_t            run = 0;
+    for (uint32_t k = 0; k < o->head->n_file_chunks; k++)
+        sum.file_used += is_used(o, o->head->file_chunk + k) ? FV_CHUNK_BYTES : 0;
     for (uint32_t c = 0; c < o->head->n_chunks; c++) {
-        uint64_t super = fv_load_relaxed_64(&o->supers[c / FV_SUPER_CHUNKS]);
-        bool     split = super >> 60 == FV_SUPER_SPLIT;
-        if (super != 0 && !split) {
-            sum.used += FV_CHUNK_BYTES;
-            run = 0;
-        } else if (split && fv_load_relaxed_64(&o->chunks[c]) != 0) {
+        if (is_used(o, c)) {
             sum.used += FV_CHUNK_BYTES;
             run = 0;
         } else {

@@ -72,6 +72,7 @@ uint32_t fv_obs_attempts(const struct fv_obs *o, uint64_t id, struct fever_attem
 struct fv_obs_store {
     uint64_t used, total;
     uint64_t largest_free; /* the largest object that fits: less than all that is free when it is fragmented */
+    uint64_t file_used, file_total; /* of the fallback */
 };
 void     fv_obs_store(const struct fv_obs *o, struct fv_obs_store *store_out);
 void     fv_obs_counters(const struct fv_obs *o, uint64_t sum_out[FV_N_COUNTERS]);

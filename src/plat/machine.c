@@ -101,6 +101,10 @@ void fv_options_fill(struct fv_options *options, const struct fv_topo *topo, con
         default_spill_dirs(options->spill_dirs, sizeof options->spill_dirs);
     if (is_default(options, FV_OPTION_spill_limit))
         options->spill_limit = default_spill_limit(options->spill_dirs);
+    if (is_default(options, FV_OPTION_fallback_bytes))
+        options->fallback_bytes = FV_MIN(2 * options->store_bytes, options->spill_limit);
+    if (strcmp(options->spill_dirs, "none") == 0)
+        options->fallback_bytes = 0;
     if (is_default(options, FV_OPTION_max_actors) && !is_default(options, FV_OPTION_process_slots)) { /* threads need some, too */
         int left = (int)options->process_slots - options->workers - options->max_spares;
 

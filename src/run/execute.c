@@ -75,7 +75,7 @@ int fv_keep_refs(struct fv_self *self, uint32_t index, const void *result, uint6
         return 0;
     uint64_t head = (bytes + 7) & ~7ull, offset;
     int      rc = 0;
-    if ((offset = fv_home_alloc_wait(self, index, gen, head + 8 + 8ull * n, &rc)) == 0)
+    if ((offset = fv_home_alloc_wait(self, index, gen, head + 8 + 8ull * n, true, &rc)) == 0)
         return rc;
     memcpy(fv_at(offset), result, bytes);
     uint64_t *tail = fv_at(offset + head);
@@ -134,7 +134,7 @@ static void run_body(struct fv_self *self, uint32_t index) {
         if (FV_UNLIKELY(may_refs) && !self->failed)
             rc = fv_keep_refs(self, index, task->result, bytes);
     } else {
-        uint64_t offset = fv_home_alloc_wait(self, index, fv_truth_gen(truth), bytes, &rc);
+        uint64_t offset = fv_home_alloc_wait(self, index, fv_truth_gen(truth), bytes, false, &rc);
         if (offset != 0) {
             struct fv_span span = {offset, bytes};
             memcpy(task->result, &span, sizeof span);

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* After fv_room_look(): no room for so many bytes.  One line, at most once a second. */
-void fv_full_say(uint64_t bytes);
+/* After fv_room_look() at the store: no room for so many bytes, and why nothing goes.  One line, at most once a second. */
+void fv_full_say(uint64_t bytes, const char *why);
 
 #endif

@@ -33,6 +33,7 @@
 #define GRACE_NS     2000000000ull /* how long somebody waits for room that others may soon give back */
 #define LOOK_NS      2000000ull    /* between two looks meanwhile */
 #define RECLAIM_NS   500000000ull  /* between two looks for copies of what is gone, while there are any */
+#define FULL_NS      1000000000ull /* after the disk has refused space for the fallback that is left alone */
 #define IDLE_ANSWERS 8u            /* so often somebody is told that there is room, and does not get it */
 
 struct known {
@@ -52,6 +53,8 @@ static struct known       *known;
 static uint32_t           *copied; /* task slots with a copy */
 static uint32_t            n_copied, room_copied, uses;
 static struct patience    *patience;
+static bool                said_fallback;
+static uint64_t            fell_back_ns; /* when something new last found room in the fallback alone */
 static bool                has_dirs, waits; /* waits: for what others may give back, looks again soon */
 static bool                no_disk; /* something that was to be written found no room there */
 
@@ -96,8 +99,8 @@ static bool is_gone(uint32_t index) {
            (fv_truth_state(t) == FV_DONE && fv_residence(fv_load_acquire_64(&task->result[0])) == FV_LOST);
 }
 
-/* Gives back the space of what is gone. */
-static void reclaim(void) {
+/* Gives back the space of what is gone.  True: look again some time. */
+static bool reclaim(void) {
     uint64_t away = 0;
     for (uint32_t k = 0; k < n_copied;) {
         uint32_t i = copied[k];
@@ -111,6 +114,8 @@ static void reclaim(void) {
         k++;
     }
     fv_store_relaxed_64(&books()->away_bytes, away);
+    bool in_file = fv_map.seg->n_file_chunks != 0 && fv_extent_trim_file(self.slot, books()->reserve);
+    return in_file || n_copied != 0;
 }
 
 static void release_copy(uint32_t index) {
@@ -161,8 +166,13 @@ static void write_out(struct object *o, uint32_t n) {
     struct fv_io io[BATCH];
     uint32_t     of[BATCH], m = 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (o[i].clean)
+        if (o[i].clean || fv_in_file(o[i].offset))
             continue;
+        if (!fv_store_reserve(o[i].bytes)) { /* it could not be read back: the disk is full */
+            fv_spill_full();
+            no_disk = true;
+            continue;
+        }
         if (fv_spill_reserve(o[i].bytes, &o[i].copy) < 0) {
             no_disk = true;
             continue;
@@ -242,20 +252,40 @@ static bool evict(const struct fv_victim *v, uint32_t n) {
 
 /* Chunks side by side for so many bytes.  ROOM_MADE: something has left; ROOM_FREE: they are there already. */
 enum room { ROOM_NONE, ROOM_LATER /* others may give some back soon */, ROOM_FREE, ROOM_MADE };
-static enum room make_room(uint64_t bytes, bool more) {
+static enum room make_room_in(enum fv_room_part part, uint64_t bytes, bool more) {
     static struct fv_victim v[FV_VICTIMS];
     bool             later = false, is_free = false;
-    for (bool can_write = has_dirs && fv_spill_is_possible();; can_write = false) {
+    for (;; part = FV_ROOM_STORE_CLEAN) {
         no_disk = false;
-        fv_room_look(last_use, can_write);
+        fv_room_look(last_use, part);
         uint32_t n = fv_room_choose(bytes, more, v, &is_free, &later);
         if (n == 0)
             return is_free ? ROOM_FREE : later ? ROOM_LATER : ROOM_NONE;
         if (evict(v, n))
             return ROOM_MADE;
-        if (!can_write || !no_disk)
+        if (part != FV_ROOM_STORE || !no_disk)
             return ROOM_LATER;
     } /* once more, without what would have to be written */
+}
+
+static enum room make_room(uint64_t bytes, bool more) {
+    return make_room_in(has_dirs && fv_spill_is_possible() ? FV_ROOM_STORE : FV_ROOM_STORE_CLEAN, bytes, more);
+}
+
+/* In the fallback, for something new. */
+static enum room make_room_in_file(uint64_t bytes) {
+    if (fv_map.seg->n_file_chunks == 0 || fv_now_ns() - fv_load_relaxed_64(&books()->file_full_ns) < FULL_NS)
+        return ROOM_NONE;
+    enum room room = make_room_in(FV_ROOM_FILE_NEW, bytes, false);
+    if (room >= ROOM_FREE)
+        fell_back_ns = fv_now_ns();
+    if (room >= ROOM_FREE && books()->fallback_objects == 0 && !said_fallback) {
+        said_fallback = true;
+        fv_warn("the object store (%.1f MiB) has no room and nothing can leave it: objects are kept in a file on disk, which is slower. "
+                "End views that are not needed (fever_view_end), release refs, or set FEVER_STORE_BYTES higher; fever memory shows who holds what",
+                (double)fv_arena_capacity() / (1 << 20));
+    }
+    return room;
 }
 
 /* ------------------------------------------------------------------------------------------------ back */
@@ -277,9 +307,16 @@ static bool hold_away(uint64_t id, struct object *o) {
 
 /* Reads held objects into their blocks. */
 static void read_back(struct object *o, uint32_t n) {
-    struct fv_io io[BATCH];
-    for (uint32_t i = 0; i < n; i++)
+    struct fv_io   io[BATCH];
+    struct fv_file buffered[BATCH]; /* into pages of another file: by the page cache, which both are in */
+    for (uint32_t i = 0; i < n; i++) {
         io[i] = fv_spill_io(o[i].copy, false, fv_at(o[i].offset), o[i].bytes);
+        if (!fv_in_file(o[i].offset))
+            continue;
+        buffered[i] = *io[i].file;
+        buffered[i].direct = -1;
+        io[i].file = &buffered[i];
+    }
     fv_io_run(queue, io, n);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t index = fv_ref_index(o[i].ref);
@@ -298,6 +335,12 @@ static void read_back(struct object *o, uint32_t n) {
     }
 }
 
+/* It has waited for room in the store long enough, or others just have. */
+static bool grace_is_over(uint32_t p) {
+    uint64_t now = fv_now_ns();
+    return (patience[p].since_ns != 0 && now - patience[p].since_ns >= GRACE_NS) || (fell_back_ns != 0 && now - fell_back_ns < GRACE_NS);
+}
+
 static bool is_impatient(uint32_t p, enum room room) {
     struct patience *w = &patience[p];
     uint64_t         now = fv_now_ns();
@@ -313,7 +356,9 @@ static bool is_impatient(uint32_t p, enum room room) {
 
 /* A process is told that it cannot have what it waits for. */
 static void refuse(uint32_t p, uint64_t bytes) {
-    fv_full_say(bytes);
+    bool can_write = has_dirs && fv_spill_is_possible();
+    fv_room_look(last_use, can_write ? FV_ROOM_STORE : FV_ROOM_STORE_CLEAN);
+    fv_full_say(bytes, !has_dirs ? "spilling is off" : can_write ? "nothing can go" : "the disk is full");
     fv_proc(p)->room_answer = -FEVER_ESTOREFULL;
 }
 
@@ -322,6 +367,20 @@ static void forget_want(uint32_t p, uint32_t which, uint64_t id) {
     patience[p].since_ns = 0;
     if (fv_cas_64(&fv_proc(p)->want[which], id, 0) && which == 0)
         fv_bell_ring(fv_proc(p));
+}
+
+/* Into the fallback: a part of it is kept for that. */
+static enum room restore_to_file(struct object *o) {
+    enum room room = fv_map.seg->n_file_chunks == 0 ? ROOM_NONE : ROOM_FREE;
+    for (int i = 0; room >= ROOM_FREE; i++) {
+        o->offset = fv_store_restore_begin(&self, o->ref, true);
+        if (o->offset != 0)
+            return ROOM_MADE;
+        if (i == 2) /* others have it, or there is no space on disk behind what is free */
+            return room == ROOM_MADE ? ROOM_LATER : ROOM_NONE;
+        room = make_room_in(FV_ROOM_FILE, o->bytes, i != 0);
+    }
+    return room;
 }
 
 /* want[which] of all.  only_free: without anything leaving for it.  True: something was done. */
@@ -343,14 +402,16 @@ static bool restore_wanted(uint32_t which, bool only_free) {
             forget_want(p, which, id);
             continue;
         }
-        o[n].offset = fv_store_restore_begin(&self, id);
+        o[n].offset = fv_store_restore_begin(&self, id, false);
         enum room room = ROOM_NONE;
         while (o[n].offset == 0 && !only_free && (room = make_room(o[n].bytes, room == ROOM_FREE)) >= ROOM_FREE) {
-            o[n].offset = fv_store_restore_begin(&self, id);
+            o[n].offset = fv_store_restore_begin(&self, id, false);
             if (room == ROOM_FREE && ++patience[p].idle_answers >= IDLE_ANSWERS)
                 break;
         }
         patience[p].idle_answers = 0;
+        if (o[n].offset == 0 && !only_free && (room == ROOM_NONE || grace_is_over(p)))
+            room = FV_MAX(room, restore_to_file(&o[n]));
         if (o[n].offset != 0) {
             asker[n] = p;
             bytes += o[n++].bytes;
@@ -381,8 +442,9 @@ static bool answer_room(void) {
     bool done = false;
     FV_EACH_ACTIVE(p) {
         struct fv_proc *proc = fv_proc(p);
-        uint64_t        bytes = fv_load_acquire_64(&proc->room_wanted);
-        if (bytes == 0) {
+        uint64_t        wanted = fv_load_acquire_64(&proc->room_wanted), bytes = wanted & ~FV_ROOM_ANYWHERE;
+        bool            in_file = false;
+        if (wanted == 0) {
             if (fv_load_relaxed_64(&proc->want[0]) == 0)
                 patience[p] = (struct patience){0}; /* it may have given up by itself */
             continue;
@@ -391,11 +453,16 @@ static bool answer_room(void) {
         patience[p].idle_answers = room == ROOM_FREE ? patience[p].idle_answers + 1 : 0;
         if (room == ROOM_FREE && patience[p].idle_answers >= IDLE_ANSWERS)
             room = ROOM_NONE; /* the chunks are free, but there is no memory behind them */
+        if (room < ROOM_FREE && wanted & FV_ROOM_ANYWHERE && (room == ROOM_NONE || grace_is_over(p))) {
+            enum room there = make_room_in_file(bytes);
+            in_file = there >= ROOM_FREE;
+            room = FV_MAX(room, there);
+        }
         if (room >= ROOM_FREE)
             patience[p].since_ns = 0;
         else if (!is_impatient(p, room))
             continue;
-        fv_store_relaxed_32((uint32_t *)&proc->room_answer, 0);
+        fv_store_relaxed_32((uint32_t *)&proc->room_answer, in_file ? FV_ROOM_IN_FILE : 0);
         if (room < ROOM_FREE) {
             patience[p].idle_answers = 0;
             refuse(p, bytes);
@@ -414,7 +481,7 @@ static bool spill_down(void) {
     uint64_t         mark = fv_map.seg->n_chunks * (uint64_t)fv_rt.options.spill_at / 100;
     if (!has_dirs || !fv_spill_is_possible() || fv_room_used_chunks() <= mark)
         return false;
-    fv_room_look(last_use, true);
+    fv_room_look(last_use, FV_ROOM_STORE);
     uint64_t low = fv_map.seg->n_chunks * (uint64_t)FV_MAX(fv_rt.options.spill_at - LOW_PERCENT, 0) / 100;
     uint32_t n = fv_room_coldest(fv_room_used_chunks() - low, BATCH_BYTES / FV_CHUNK_BYTES, v, BATCH);
     return n != 0 && evict(v, n);
@@ -436,14 +503,14 @@ static void work(void) {
             done = spill_down();
         for (uint32_t k = 1; k < FV_COUNT_OF(self.proc->want) && !done; k++)
             done = restore_wanted(k, true);
-        reclaim();
+        bool more = reclaim();
         if (done)
             continue;
         self.proc->wait_reason = FV_WAIT_KEEPER;
-        bool rung = fv_bell_wait(self.proc, seen, waits ? (int64_t)LOOK_NS : n_copied != 0 ? (int64_t)RECLAIM_NS : -1);
-        while (!rung && !waits && n_copied != 0) { /* a timeout is no reason to look for more than that */
-            reclaim();
-            rung = fv_bell_wait(self.proc, seen, n_copied != 0 ? (int64_t)RECLAIM_NS : -1);
+        bool rung = fv_bell_wait(self.proc, seen, waits ? (int64_t)LOOK_NS : more ? (int64_t)RECLAIM_NS : -1);
+        while (!rung && !waits && more) { /* a timeout is no reason to look for more than that */
+            more = reclaim();
+            rung = fv_bell_wait(self.proc, seen, more ? (int64_t)RECLAIM_NS : -1);
         }
         self.proc->wait_reason = FV_WAIT_NOT;
     }

@@ -120,9 +120,10 @@ static bool start(void) {
         if (getppid() != me)
             _exit(0);
         fv_loop_forget_in_child(loop);
-        static int keep[FV_SPILL_FILES + 3];
+        static int keep[FV_SPILL_FILES + 4];
         int        n = 0;
         keep[n++] = fv_map.fd;
+        keep[n++] = fv_map.file_fd;
         keep[n++] = fv_rt.bell_fd;
         keep[n++] = pair[1];
         for (uint32_t f = 0; f < FV_SPILL_FILES; f++)

@@ -69,7 +69,8 @@ int fv_await_here(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t d
     return FV_LIKELY(rc <= 0) ? rc : await_here(self, index, gen, deadline, view, offset_out);
 }
 
-int fv_make_room(struct fv_self *self, uint64_t bytes) {
+/* FV_ROOM_IN_FILE: not in the store, but there is room in the fallback. */
+static int make_room(struct fv_self *self, uint64_t bytes) {
     struct fv_proc *p = self->proc;
     int             rc = 0;
     if (self->is_inline || !fv_load_relaxed_32(&fv_map.seg->keeper.possible))
@@ -94,10 +95,24 @@ int fv_make_room(struct fv_self *self, uint64_t bytes) {
     return rc;
 }
 
-uint64_t fv_home_alloc_wait(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes, int *why_out) {
-    uint64_t offset;
+int fv_make_room(struct fv_self *self, uint64_t bytes) { return make_room(self, bytes); }
+
+int fv_make_room_for(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes, uint64_t *offset_out) {
+    *offset_out = 0;
+    if (bytes <= FV_SMALL_MOST || fv_map.seg->n_file_chunks == 0)
+        return make_room(self, bytes);
+    int rc = make_room(self, bytes | FV_ROOM_ANYWHERE);
+    if (rc == FV_ROOM_IN_FILE || (rc == -FEVER_ESTOREFULL && !fv_load_relaxed_32(&fv_map.seg->keeper.possible)))
+        *offset_out = fv_home_alloc_file(self, index, gen, bytes);
+    return *offset_out != 0 || rc == FV_ROOM_IN_FILE ? 0 : rc; /* if somebody was quicker we ask again */
+}
+
+uint64_t fv_home_alloc_wait(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes, bool has_refs, int *why_out) {
+    uint64_t offset, in_file = 0;
     while ((offset = fv_home_alloc(self, index, gen, bytes)) == 0) {
-        int rc = fv_make_room(self, bytes);
+        int rc = has_refs ? fv_make_room(self, bytes) : fv_make_room_for(self, index, gen, bytes, &in_file);
+        if (in_file != 0)
+            return in_file;
         if (rc < 0) {
             *why_out = rc;
             return 0;

@@ -15,11 +15,11 @@
 static struct fv_evict_run *view, *view_without; /* as the policy sees it; the same with all that is free fixed */
 static struct fv_room_run  *run;
 static uint32_t            *order; /* objects, for sorting */
-static uint32_t             n_runs;
+static uint32_t             n_runs, n_looked_at; /* chunks */
 static bool                 is_pinned, is_being_made;
 
 bool fv_room_open(void) {
-    size_t n = fv_map.seg->n_chunks + 1;
+    size_t n = FV_MAX(fv_map.seg->n_chunks, fv_map.seg->n_file_chunks) + 1;
     view = malloc(n * sizeof *view);
     view_without = malloc(n * sizeof *view_without);
     run = malloc(n * sizeof *run);
@@ -55,7 +55,7 @@ static bool find_object(uint32_t index, uint32_t gen, uint32_t *first_out, uint3
         return false;
     }
     uint64_t offset = fv_residence_offset(word), base = fv_map.seg->off_data;
-    if (!(x & FV_X_RESULT_BLOCK) || x & FV_X_NESTED || bytes <= FV_SMALL_MOST || offset < base || offset - base >= (uint64_t)fv_map.seg->n_chunks * FV_CHUNK_BYTES)
+    if (!(x & FV_X_RESULT_BLOCK) || x & FV_X_NESTED || bytes <= FV_SMALL_MOST || offset < base || offset >= fv_map.seg->all_bytes)
         return false;
     *first_out = (uint32_t)((offset - base) / FV_CHUNK_BYTES);
     *end_out = (uint32_t)((offset - base + bytes + FV_CHUNK_BYTES - 1) / FV_CHUNK_BYTES);
@@ -71,12 +71,16 @@ static bool is_wanted_soon(uint64_t ref) {
     return false;
 }
 
-void fv_room_look(uint32_t (*last_use)(uint32_t index, uint32_t gen), bool can_write) {
-    uint32_t newest = 0, n_objects = 0;
+void fv_room_look(uint32_t (*last_use)(uint32_t index, uint32_t gen), enum fv_room_part part) {
+    bool     in_file = part >= FV_ROOM_FILE, can_write = part == FV_ROOM_STORE;
+    uint32_t newest = 0, n_objects = 0, low = in_file ? fv_map.seg->file_chunk : 0, high = fv_part_end(low);
+    if (part == FV_ROOM_FILE_NEW)
+        low = FV_MIN(low + fv_map.seg->keeper.reserve, high);
     n_runs = 0;
+    n_looked_at = high - low;
     is_pinned = is_being_made = false;
     fv_store_seems_pinned(0);
-    for (uint32_t c = 0, n = fv_map.seg->n_chunks; c < n;) {
+    for (uint32_t c = low, n = high; c < n;) {
         uint64_t            w = word_of(c);
         struct fv_evict_run e = {.kind = w == 0 ? FV_EVICT_FREE : FV_EVICT_FIXED};
         struct fv_room_run  r = {c, 0, FV_NO_ROOT, 0};
@@ -144,7 +148,7 @@ uint32_t fv_room_choose(uint64_t bytes, bool more, struct fv_victim *victims_out
         if (view[i].kind == FV_EVICT_OBJECT)
             victims_out[n++].index = run[i].index;
     *is_free_out = m != 0 && n == 0;
-    *later_out = m == 0 && need <= fv_map.seg->n_chunks && (is_being_made || (is_pinned && pins_may_go()));
+    *later_out = m == 0 && need <= n_looked_at && (is_being_made || (is_pinned && pins_may_go()));
     return n;
 }
 

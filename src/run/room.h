@@ -19,8 +19,14 @@ struct fv_room_run {
 /* Memory for what follows; false: there is none. */
 bool     fv_room_open(void);
 uint64_t fv_room_used_chunks(void);
-/* Takes stock.  last_use: when that object was last seen in use, a count that grows.  can_write: what has no copy can go too. */
-void     fv_room_look(uint32_t (*last_use)(uint32_t index, uint32_t gen), bool can_write);
+/* Takes stock of the store, or of the fallback.  last_use: when that object was last seen in use, a count that grows. */
+enum fv_room_part {
+    FV_ROOM_STORE_CLEAN, /* what has a copy on disk can go */
+    FV_ROOM_STORE,       /* what has none can go, too: it is written first */
+    FV_ROOM_FILE,        /* the fallback: what has a copy can go */
+    FV_ROOM_FILE_NEW     /* the same without the part that is kept for what is read back */
+};
+void     fv_room_look(uint32_t (*last_use)(uint32_t index, uint32_t gen), enum fv_room_part part);
 /* What is to go for an extent of so many bytes.  0: nothing; because there is room, or because too little can go, later_out:
  * just now.  more: what is free already is not enough. */
 uint32_t fv_room_choose(uint64_t bytes, bool more, struct fv_victim *victims_out, bool *is_free_out, bool *later_out);

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "plat/diskfile.h"
 #include "shm/segment.h"
 
 #define FILE_BYTES  (128ull << 20) /* or so; more where the limit would need too many of them */
@@ -45,6 +46,7 @@ static uint32_t          n_dirs;
 static struct spill_file file[FV_SPILL_FILES];
 static uint32_t          current = FV_SPILL_FILES; /* the one that is being filled */
 static uint64_t          live_all, most;
+static uint64_t          not_before_ns; /* all directories are left alone until then */
 static int               control = -1;
 static char             *paths;
 
@@ -118,19 +120,6 @@ static bool has_room(uint32_t d, uint64_t bytes) {
     return false;
 }
 
-static int open_unnamed(const char *path) {
-    int fd = open(path, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-        return fd < 0 ? -errno : fd;
-    char name[600];
-    snprintf(name, sizeof name, "%s/fever-spill-XXXXXX", path);
-    fd = mkostemp(name, O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    unlink(name);
-    return fd;
-}
-
 /* The supervisor has it, and says so.  It never leaves us waiting: it dies with us, or we with it. */
 static bool hand_over(uint32_t f, int fd) {
     struct fv_spill_note note = {FV_SPILL_NEW, f};
@@ -175,7 +164,7 @@ static int new_file(uint64_t bytes) {
     if (f == FV_SPILL_FILES)
         return -EMFILE;
     while ((d = choose_dir(bytes)) >= 0) {
-        int fd = open_unnamed(dir[d].path);
+        int fd = fv_diskfile_unnamed(dir[d].path);
         if (fd < 0) {
             fail_dir((uint32_t)d, -fd);
             rc = fd;
@@ -199,6 +188,8 @@ static int new_file(uint64_t bytes) {
 
 bool fv_spill_is_possible(void) {
     uint64_t now = fv_now_ns();
+    if (now < not_before_ns)
+        return false;
     for (uint32_t d = 0; d < n_dirs; d++)
         if (now >= dir[d].not_before_ns)
             return live_all < most;
@@ -290,6 +281,8 @@ struct fv_io fv_spill_io(uint64_t copy, bool write, void *at, uint64_t bytes) {
     struct spill_file    *s = &file[file_of(copy) % FV_SPILL_FILES];
     return (struct fv_io){.file = s->is_open ? &s->io : &none, .write = write, .at = at, .bytes = round_up(bytes), .offset = offset_of(copy)};
 }
+
+void fv_spill_full(void) { not_before_ns = fv_now_ns() + RETRY_NS; }
 
 void fv_spill_failed(uint64_t copy, int error) {
     struct spill_file *s = &file[file_of(copy) % FV_SPILL_FILES];

@@ -129,8 +129,8 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
         setpgid(0, 0); /* kill(0, ...) in a body reaches what it has forked, and nobody else */
         fv_loop_forget_in_child(loop);
         fv_output_attach(has_output ? &output : NULL);
-        int keep[] = {fv_map.fd, fv_rt.bell_fd};
-        fv_process_close_from(keep, 2);
+        int keep[] = {fv_map.fd, fv_map.file_fd, fv_rt.bell_fd};
+        fv_process_close_from(keep, 3);
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
@@ -719,8 +719,8 @@ void fv_supervisor_main(void) {
         dup2(null, 0);
         close(null);
     }
-    int keep[] = {fv_map.fd, fv_rt.bell_fd};
-    fv_process_close_from(keep, 2);
+    int keep[] = {fv_map.fd, fv_map.file_fd, fv_rt.bell_fd};
+    fv_process_close_from(keep, 3);
     struct sigaction dfl = {.sa_handler = SIG_DFL}, ign = {.sa_handler = SIG_IGN};
     for (int s = 1; s < NSIG; s++)
         if (s != SIGKILL && s != SIGSTOP)

@@ -47,7 +47,7 @@ static struct {
     struct rlimit    limit[N_LIMITS];
     struct stat      standard[3];
     int              has_standard[3];
-    ino_t            segment_ino;
+    ino_t            segment_ino, file_ino;
     int              first_free;    /* lowest descriptor that is not open */
     off_t            n_descriptors; /* 0: this kernel does not say */
     nlink_t          n_threads;
@@ -120,6 +120,7 @@ static void hide_and_close(int *fd) {
 void fv_tidy_hide_descriptors(void) {
     hide_and_close(&fv_rt.bell_fd);
     hide_and_close(&fv_map.fd);
+    hide_and_close(&fv_map.file_fd);
     base.report_fd = hide(STDERR_FILENO);
 }
 
@@ -178,6 +179,7 @@ static bool look_at_our_own(struct fv_self *self) {
         }
     }
     if (fcntl(fv_rt.bell_fd, F_GETFD) < 0 || fstat(fv_map.fd, &st) < 0 || st.st_ino != base.segment_ino ||
+        (fv_map.file_fd >= 0 && (fstat(fv_map.file_fd, &st) < 0 || st.st_ino != base.file_ino)) ||
         (base.directory_fd >= 0 && fcntl(base.directory_fd, F_GETFD) < 0)) {
         self->proc->leftovers = (uint64_t)self->last_def << 32 | (1u << FV_LEFT_RUNTIME);
         return false;
@@ -338,6 +340,8 @@ void fv_tidy_begin(void) {
         base.has_standard[i] = fstat(i, &base.standard[i]) == 0;
     if (fstat(fv_map.fd, &st) == 0)
         base.segment_ino = st.st_ino;
+    if (fv_map.file_fd >= 0 && fstat(fv_map.file_fd, &st) == 0)
+        base.file_ino = st.st_ino;
     base.n_environment = n_variables();
     base.environment = malloc((base.n_environment + 1) * sizeof *base.environment);
     if (base.environment != NULL) {

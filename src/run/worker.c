@@ -530,9 +530,9 @@ void fv_worker_main(uint32_t slot, uint32_t patron) {
         fv_topo_pin_self(p->cpu);
     if (!fv_map.seg->need_fence)
         fv_membarrier_register();
-    madvise(fv_map.base, fv_map.seg->bytes, MADV_DONTFORK);
+    madvise(fv_map.base, fv_map.seg->all_bytes, MADV_DONTFORK);
     if (fv_map.view != fv_map.base)
-        madvise(fv_map.view, fv_map.seg->bytes, MADV_DONTFORK);
+        madvise(fv_map.view, fv_map.seg->all_bytes, MADV_DONTFORK);
     setvbuf(stdout, NULL, _IOLBF, 0);
     own_pid = getpid();
     fv_backtrace_prepare();

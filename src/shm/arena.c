@@ -206,6 +206,14 @@ uint64_t fv_arena_alloc(struct fv_heap *h, uint32_t root_index, uint32_t root_ge
     return offset;
 }
 
+uint64_t fv_arena_alloc_file(struct fv_heap *h, uint32_t root_index, uint32_t root_gen, uint64_t bytes, uint32_t from) {
+    if (bytes <= FV_SMALL_MOST || bytes > (uint64_t)fv_map.seg->n_file_chunks * FV_CHUNK_BYTES)
+        return 0;
+    uint32_t c = fv_extent_claim_file(h->owner, from, (uint32_t)((bytes + FV_CHUNK_BYTES - 1) / FV_CHUNK_BYTES),
+                                      fv_root_word(FV_CHUNK_EXTENT, root_index, root_gen));
+    return c == ~0u ? 0 : fv_chunk_offset(c);
+}
+
 void fv_arena_free(struct fv_heap *h, uint64_t offset, uint64_t bytes, uint32_t root_index, uint32_t root_gen) {
     uint32_t c = fv_chunk_of(offset);
     uint64_t w = fv_load_relaxed_64(&fv_map.chunks[c]);
@@ -225,9 +233,9 @@ void fv_arena_free(struct fv_heap *h, uint64_t offset, uint64_t bytes, uint32_t 
         }
         return;
     }
-    uint32_t n = (uint32_t)FV_MIN((bytes + FV_CHUNK_BYTES - 1) / FV_CHUNK_BYTES, (uint64_t)fv_map.seg->n_chunks - c);
+    uint32_t n = (uint32_t)FV_MIN((bytes + FV_CHUNK_BYTES - 1) / FV_CHUNK_BYTES, (uint64_t)fv_part_end(c) - c);
     fv_extent_free(c, n, fv_root_word(FV_CHUNK_EXTENT, root_index, root_gen));
-    if (h != NULL) /* warm: use it next */
+    if (h != NULL && !fv_chunk_in_file(c)) /* warm: use it next */
         *(n < FV_SUPER_CHUNKS ? &h->hints.part : &h->hints.whole) = c + n;
 }
 
@@ -271,7 +279,7 @@ static void walk_chunk(uint32_t c, uint32_t owner, fv_arena_fn *fn, void *arg) {
 }
 
 bool fv_arena_root_at(uint64_t offset, uint32_t *index_out, uint32_t *gen_out) {
-    if (offset < fv_map.seg->off_data || offset >= fv_map.seg->bytes)
+    if (offset < fv_map.seg->off_data || offset >= fv_map.seg->all_bytes)
         return false;
     uint32_t c = fv_chunk_of(offset);
     uint64_t super = fv_load_acquire_64(&fv_map.supers[c / FV_SUPER_CHUNKS]), w = super;
@@ -290,7 +298,7 @@ bool fv_arena_root_at(uint64_t offset, uint32_t *index_out, uint32_t *gen_out) {
 }
 
 void fv_arena_walk(uint32_t owner, fv_arena_fn *fn, void *arg) {
-    for (uint32_t s = 0; s < fv_map.seg->n_supers; s++) {
+    for (uint32_t s = 0, n = fv_all_supers(); s < n; s++) {
         uint32_t first = s * FV_SUPER_CHUNKS, end = fv_super_end(s);
         uint64_t w = fv_load_acquire_64(&fv_map.supers[s]);
         if (fv_word_kind(w) == FV_CHUNK_EXTENT)
@@ -318,9 +326,9 @@ void fv_arena_trim(uint32_t owner) {
     }
 }
 
-uint64_t fv_arena_used_bytes(void) {
+static uint64_t used_bytes(uint32_t from, uint32_t to) {
     uint64_t used = 0;
-    for (uint32_t s = 0; s < fv_map.seg->n_supers; s++) {
+    for (uint32_t s = from; s < to; s++) {
         uint64_t w = fv_load_relaxed_64(&fv_map.supers[s]);
         if (fv_word_kind(w) == FV_CHUNK_EXTENT)
             used += fv_super_end(s) - s * FV_SUPER_CHUNKS;
@@ -330,3 +338,6 @@ uint64_t fv_arena_used_bytes(void) {
     }
     return used * FV_CHUNK_BYTES;
 }
+
+uint64_t fv_arena_used_bytes(void) { return used_bytes(0, fv_map.seg->n_supers); }
+uint64_t fv_arena_file_bytes(void) { return used_bytes(fv_map.seg->n_supers, fv_all_supers()); }

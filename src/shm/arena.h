@@ -27,6 +27,10 @@ void     fv_heap_init(struct fv_heap *h, uint32_t owner);
 void     fv_heap_fini(struct fv_heap *h);
 /* A block of at least bytes, 64-byte aligned, that belongs to root.  Offset, or 0 when the store is full. */
 uint64_t fv_arena_alloc(struct fv_heap *h, uint32_t root_index, uint32_t root_gen, uint64_t bytes);
+/* The same in the fallback, not before its chunk `from`; more than FV_SMALL_MOST bytes.  0: there is none, or it is full, or its disk. */
+uint64_t fv_arena_alloc_file(struct fv_heap *h, uint32_t root_index, uint32_t root_gen, uint64_t bytes, uint32_t from);
+/* Does it lie there? */
+static inline bool fv_in_file(uint64_t offset) { return offset >= fv_map.seg->bytes; }
 /* Frees it; does nothing if it does not belong to root any more.  h may be NULL; a hint when the caller owns it. */
 void     fv_arena_free(struct fv_heap *h, uint64_t offset, uint64_t bytes, uint32_t root_index, uint32_t root_gen);
 /* Gives back what is beyond the first bytes of a block of old_bytes, as far as it is whole chunks, and does not share a super with them. */
@@ -43,6 +47,7 @@ typedef void fv_arena_fn(void *arg, uint64_t offset, uint64_t bytes, uint32_t ro
 void     fv_arena_walk(uint32_t owner, fv_arena_fn *fn, void *arg);
 /* Gives back chunks of a slot that hold nothing (owner or, after its death, supervisor). */
 void     fv_arena_trim(uint32_t owner);
-uint64_t fv_arena_used_bytes(void);
+uint64_t fv_arena_used_bytes(void); /* of the store */
+uint64_t fv_arena_file_bytes(void); /* of the fallback */
 
 #endif

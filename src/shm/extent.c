@@ -45,7 +45,7 @@ void fv_chunks_set_backed(uint32_t c, uint32_t end, bool on) {
         changed += fv_load_relaxed_8(&fv_map.backed[c]) != on;
         fv_store_relaxed_8(&fv_map.backed[c], on);
     }
-    if (changed != 0)
+    if (changed != 0 && !fv_chunk_in_file(end - 1))
         fv_faa_32(&fv_map.seg->backed_chunks, on ? changed : -changed);
 }
 
@@ -64,7 +64,7 @@ static bool back(uint32_t c, uint32_t end) {
         uint64_t offset = fv_chunk_offset(c), bytes = (uint64_t)(j - c) * FV_CHUNK_BYTES;
         if (fv_segment_alloc(offset, bytes) < 0)
             return false;
-        if (bytes >= FV_SUPER_BYTES) /* one call is cheaper than a fault for each page; where it fails these come */
+        if (bytes >= FV_SUPER_BYTES && !fv_chunk_in_file(c)) /* one call is cheaper than a fault for each page; where it fails these come */
             if (madvise(fv_at(offset), bytes, MADV_POPULATE_WRITE) == 0 && fv_mapped_matters())
                 fv_mapped_note(c, j);
         fv_chunks_set_backed(c, j, true);
@@ -158,12 +158,12 @@ static bool claim_run(uint32_t first, uint32_t end, uint32_t owner, uint64_t roo
     return true;
 }
 
-/* First chunk of a run of `want` free chunks below `from`, looking at so many supers; NONE.  warm: where memory is already.  A run of more
- * than a super begins with one where it can: for large pages. */
-static uint32_t find_run(uint32_t from, uint32_t want, uint32_t looks, bool warm) {
+/* First chunk of a run of `want` free chunks in [lowest, from), from above, looking at so many supers; NONE.  warm: where memory is
+ * already.  A run of more than a super begins with one where it can: for large pages. */
+static uint32_t find_run(uint32_t lowest, uint32_t from, uint32_t want, uint32_t looks, bool warm) {
     uint32_t c = from, got = 0;
-    for (; c > 0 && looks > 0; looks--) {
-        uint32_t s = (c - 1) / FV_SUPER_CHUNKS, low = s * FV_SUPER_CHUNKS;
+    for (; c > lowest && looks > 0; looks--) {
+        uint32_t s = (c - 1) / FV_SUPER_CHUNKS, low = FV_MAX(s * FV_SUPER_CHUNKS, lowest);
         uint64_t w = fv_load_relaxed_64(&fv_map.supers[s]);
         if ((w != 0 && w != SPLIT) || (warm && !fv_chunks_backed(low, c))) {
             got = 0;
@@ -189,9 +189,9 @@ void fv_extent_hints_init(struct fv_extent_hints *h) {
 }
 
 /* Finds and claims; *c_out is then the first chunk.  False when nothing was found. */
-static bool take_run(uint32_t from, uint32_t want, uint32_t looks, bool warm, uint32_t owner, uint64_t root, uint32_t *c_out) {
+static bool take_run_in(uint32_t lowest, uint32_t from, uint32_t want, uint32_t looks, bool warm, uint32_t owner, uint64_t root, uint32_t *c_out) {
     for (uint32_t tries = 0; tries < MOST_TRIES; tries++) {
-        uint32_t c = find_run(from, want, looks, warm);
+        uint32_t c = find_run(lowest, from, want, looks, warm);
         if (c == NONE)
             return false;
         if (claim_run(c, c + want, owner, root)) {
@@ -200,6 +200,10 @@ static bool take_run(uint32_t from, uint32_t want, uint32_t looks, bool warm, ui
         }
     }
     return false;
+}
+
+static bool take_run(uint32_t from, uint32_t want, uint32_t looks, bool warm, uint32_t owner, uint64_t root, uint32_t *c_out) {
+    return take_run_in(0, from, want, looks, warm, owner, root, c_out);
 }
 
 static uint32_t claim_extent(struct fv_extent_hints *h, uint32_t owner, uint32_t want, uint64_t root) {
@@ -280,8 +284,47 @@ bool fv_chunk_claim(struct fv_extent_hints *h, uint32_t owner, uint32_t *chunk_o
     return false;
 }
 
+/* ------------------------------------------------------------------------------------------------ the fallback */
+
+/* Where there is space already, so that a full disk refuses nothing that it need not; else anywhere. */
+uint32_t fv_extent_claim_file(uint32_t owner, uint32_t from, uint32_t want, uint64_t root) {
+    uint32_t lowest = fv_map.seg->file_chunk + from, end = fv_part_end(fv_map.seg->file_chunk), c = NONE;
+    if (lowest >= end || want > end - lowest)
+        return NONE;
+    if (take_run_in(lowest, end, want, NONE, true, owner, root, &c))
+        return c;
+    if (!take_run_in(lowest, end, want, NONE, false, owner, root, &c))
+        return NONE;
+    if (back(c, c + want))
+        return c;
+    unclaim(c, c + want);
+    return NONE;
+}
+
+/* Claimed, unmarked, given back, freed.  Killed after any of these: fv_extent_sweep() frees it, it is marked only where there is space. */
+bool fv_extent_trim_file(uint32_t owner, uint32_t from) {
+    bool more = false;
+    for (uint32_t s = (fv_map.seg->file_chunk + from + FV_SUPER_CHUNKS - 1) / FV_SUPER_CHUNKS, n = fv_all_supers(); s < n; s++) {
+        uint32_t c = s * FV_SUPER_CHUNKS, end = fv_super_end(s), k = c;
+        while (k < end && !fv_load_relaxed_8(&fv_map.backed[k]))
+            k++;
+        if (k == end)
+            continue;
+        if (!fv_super_claim(s, owner, fv_claim_word(owner))) {
+            more = true;
+            continue;
+        }
+        fv_chunks_set_backed(c, end, false);
+        fv_segment_release(fv_chunk_offset(c), (uint64_t)(end - c) * FV_CHUNK_BYTES);
+        fv_super_release(s);
+    }
+    return more;
+}
+
+/* ------------------------------------------------------------------------------------------------ back */
+
 void fv_extent_free(uint32_t first, uint32_t n_chunks, uint64_t root) {
-    uint32_t end = FV_MIN(first + n_chunks, fv_map.seg->n_chunks), n = 0;
+    uint32_t end = FV_MIN(first + n_chunks, fv_part_end(first)), n = 0;
     for (uint32_t s = first / FV_SUPER_CHUNKS; s * FV_SUPER_CHUNKS < end; s++) {
         uint64_t *word = &fv_map.supers[s];
         if (fv_load_relaxed_64(word) == root && fv_cas_64(word, root, 0)) {
@@ -292,13 +335,15 @@ void fv_extent_free(uint32_t first, uint32_t n_chunks, uint64_t root) {
             if (fv_load_relaxed_64(&fv_map.chunks[c]) == root)
                 n += fv_cas_64(&fv_map.chunks[c], root, 0);
     }
+    if (fv_chunk_in_file(first))
+        return;
     fv_faa_32(&fv_map.seg->extent_chunks, -n);
     if (n_chunks >= FV_SUPER_CHUNKS && fv_load_relaxed_32(&fv_map.seg->warm.too_much) && fv_load_relaxed_32(&fv_map.seg->warm.parked))
         fv_warm_ring();
 }
 
 void fv_extent_sweep(uint32_t owner) {
-    for (uint32_t s = 0; s < fv_map.seg->n_supers; s++) {
+    for (uint32_t s = 0, n = fv_all_supers(); s < n; s++) {
         if (fv_load_relaxed_64(&fv_map.supers[s]) == split_word(owner + 1))
             fv_cas_64(&fv_map.supers[s], split_word(owner + 1), SPLIT);
         if (fv_load_relaxed_64(&fv_map.supers[s]) == fv_claim_word(owner))

@@ -5,7 +5,9 @@
  * same only offsets and slot numbers are stored in it.
  *
  *   header | process slots | attempts | task slots, hot | task slots, cold | rings | deques | hold tables |
- *   queued bits | super words | chunk words | chunk backing | data area (supers of 2 MiB, chunks of 64 KiB)
+ *   queued bits | super words | chunk words | chunk backing | data area (supers of 2 MiB, chunks of 64 KiB) | fallback
+ *
+ * The fallback is more of the data area, with a file on a disk behind it instead of shared memory.
  *
  * Everything that is big is an array over process slots, and only the part that a slot's owner uses is
  * ever allocated (fv_segment_grow_slab).  Truth words are marked TRUTH; all else is a hint or a
@@ -431,10 +433,12 @@ struct fv_proc {
     /* store */
     uint64_t reading FV_ALIGNED(64); /* pin: ref of the large result that the owner copies from just now; 0: none */
     uint64_t want[4];                /* hints: refs of what is AWAY and is wanted here; [0]: the owner waits for it, others: soon */
-    uint64_t room_wanted;            /* bytes of store that the owner waits for; 0: none */
-    int32_t  room_answer;            /* keeper, before room_wanted is 0: 0: there may be room now; else a negative FEVER_E */
+    uint64_t room_wanted;            /* bytes of store that the owner waits for, and FV_ROOM_ANYWHERE; 0: none */
+    int32_t  room_answer;            /* keeper, before room_wanted is 0: 0: there may be room now; FV_ROOM_IN_FILE: in the fallback; else a negative FEVER_E */
     uint32_t pad6;
 } FV_ALIGNED(64);
+#define FV_ROOM_ANYWHERE (1ull << 63) /* in the fallback, too */
+#define FV_ROOM_IN_FILE  1
 #define FV_GRANT_LENT (-2) /* on all CPUs that are lent to it */
 #define FV_GRANT_ANY  (-1) /* on any CPU of the runtime */
 
@@ -493,6 +497,12 @@ _Static_assert(sizeof(struct fv_proc) % 64 == 0, "whole lines");
  *
  * backed[chunk]: 1: there is memory behind it.  Whoever has claimed it, or the helper, sets it after the allocation; the helper clears it
  * before it gives memory back, of chunks that it has claimed (root FV_NO_ROOT, gen FV_WARM_OWNER).
+ *
+ * The fallback: chunks [file_chunk, file_chunk + n_file_chunks), after the last super of the memory, have their bytes in a file that is
+ * mapped in the same two ways.  Their words are as all others', and mean the same.  What differs: only runs are claimed there,
+ * never single chunks, and only by who asks for them (fv_arena_alloc_file); backed means that the file system has set the
+ * space aside; the keeper, not the helper, gives it back (gen = the keeper's slot).  The first keeper.reserve chunks are for what is read
+ * back from disk: the keeper alone claims runs that begin there.
  */
 enum fv_chunk_kind { FV_CHUNK_FREE, FV_CHUNK_SMALL, FV_CHUNK_EXTENT, FV_BLOCK_USED, FV_SUPER_SPLIT };
 #define FV_N_CLASSES 48u
@@ -588,6 +598,9 @@ struct fv_dispatch_state {
  *   possible       supervisor  1: one can be started, so it is worth waiting for room
  *   dropping[i]    keeper      a block that is being given up: ref, then offset (ORDER drop); 0 when it is free or CLEAN again
  *   file[i]        keeper      what stands in spill file i, for the tools; the descriptors are the supervisor's too
+ *   reserve        keeper      chunks at the low end of the fallback that are set aside; grows
+ *   file_full_ns   anyone      a hint: when the disk refused space for the fallback
+ *   fallback_...   who has claimed a run there adds, by an atomic addition: ever
  *   others         keeper      counters for the tools
  */
 #define FV_DROPS       64u
@@ -614,7 +627,10 @@ struct fv_keeper_state {
     uint64_t restored_bytes, restored_objects;
     uint64_t dropped_bytes, lost_objects;
     uint64_t away_bytes, copy_bytes;            /* now: only on disk; on disk at all */
-    uint64_t fallback_bytes;                    /* now, in the file-backed part of the data area */
+    uint64_t fallback_bytes, fallback_objects;  /* ever: in the fallback, because the store had no room */
+    uint64_t file_full_ns;
+    uint32_t reserve;
+    uint32_t pad1;
     struct fv_drop dropping[FV_DROPS];
     struct fv_spill_file file[FV_SPILL_FILES];
 };
@@ -654,13 +670,16 @@ struct fv_segment {
     uint64_t magic;
     uint32_t layout_version;
     uint32_t n_procs;
-    uint64_t bytes;
+    uint64_t bytes;      /* of the file in shared memory */
+    uint64_t all_bytes;  /* with the fallback behind it */
     uint64_t off_procs, off_attempts, off_hot, off_cold, off_rings, off_holds, off_queued, off_supers, off_chunks, off_backed, off_data;
     uint32_t slab;       /* task slots per process slot, a power of two */
     uint32_t slab_shift;
     uint32_t ring;       /* hints in a ring or deque, a power of two */
-    uint32_t n_supers;   /* the last one may be cut short */
+    uint32_t n_supers;   /* in memory; the last one may be cut short */
     uint32_t n_chunks;
+    uint32_t file_chunk; /* where the fallback begins: the first chunk after these supers */
+    uint32_t n_file_chunks; /* 0: there is none */
     uint32_t gen_base;   /* generation of a slot's first use */
     uint32_t n_workers;
     uint32_t max_spares;

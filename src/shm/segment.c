@@ -17,7 +17,7 @@
 #include "plat/shmfile.h"
 #include "shm/mapped.h"
 
-struct fv_map fv_map = {.fd = -1};
+struct fv_map fv_map = {.fd = -1, .file_fd = -1};
 
 #define FIRST_SLAB 512u
 
@@ -43,14 +43,18 @@ static uint64_t plan_offsets(const struct fv_segment_plan *plan, struct fv_segme
     at = round_up(at + tasks / 8, 4096);
     s->off_supers = at;
     s->n_supers = (n_chunks + FV_SUPER_CHUNKS - 1) / FV_SUPER_CHUNKS;
-    at = round_up(at + s->n_supers * sizeof(uint64_t), 4096);
-    s->off_chunks = at;
-    at = round_up(at + n_chunks * sizeof(uint64_t), 4096);
-    s->off_backed = at;
-    at = round_up(at + n_chunks, FV_SUPER_BYTES); /* data on a 2 MiB boundary, for large pages */
-    s->off_data = at;
     s->n_chunks = n_chunks;
+    s->file_chunk = s->n_supers * FV_SUPER_CHUNKS;
+    s->n_file_chunks = (uint32_t)(plan->file_bytes / FV_CHUNK_BYTES);
+    uint32_t all = s->file_chunk + s->n_file_chunks, n_supers = (all + FV_SUPER_CHUNKS - 1) / FV_SUPER_CHUNKS;
+    at = round_up(at + n_supers * sizeof(uint64_t), 4096);
+    s->off_chunks = at;
+    at = round_up(at + all * sizeof(uint64_t), 4096);
+    s->off_backed = at;
+    at = round_up(at + all, FV_SUPER_BYTES); /* data on a 2 MiB boundary, for large pages */
+    s->off_data = at;
     s->bytes = at + (uint64_t)n_chunks * FV_CHUNK_BYTES;
+    s->all_bytes = s->n_file_chunks == 0 ? s->bytes : at + (uint64_t)all * FV_CHUNK_BYTES;
     return s->bytes;
 }
 
@@ -74,30 +78,65 @@ static void set_map(struct fv_map *m, char *base, int fd) {
     m->mask = m->seg->slab - 1;
     m->ring_mask = m->seg->ring - 1;
     m->fd = m->first_fd = fd;
+    m->file_fd = m->first_file_fd = -1;
 }
 
 /* The body of a task has closed our descriptor: the supervisor's leads to the same file. */
-static bool reopen(void) {
+static bool reopen(int *fd_io, int first) {
     char path[48];
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)fv_map.seg->supervisor_pid, fv_map.first_fd);
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)fv_map.seg->supervisor_pid, first);
     int fd = fv_map.seg->supervisor_pid == 0 ? -1 : open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return false;
-    fv_map.fd = fd;
+    *fd_io = fd;
     return true;
 }
 
+/* Where the fallback begins. */
+static uint64_t off_file(const struct fv_segment *s) { return s->off_data + (uint64_t)s->file_chunk * FV_CHUNK_BYTES; }
+
 int fv_segment_alloc(uint64_t offset, uint64_t bytes) {
+    bool in_file = offset >= off_file(fv_map.seg);
+    int *fd = in_file ? &fv_map.file_fd : &fv_map.fd;
     if (fv_map.fd < 0)
         return 0;
-    int rc = fv_shmfile_alloc(fv_map.fd, offset, bytes);
-    return rc == -EBADF && reopen() ? fv_shmfile_alloc(fv_map.fd, offset, bytes) : rc;
+    offset -= in_file ? off_file(fv_map.seg) : 0;
+    int rc = fv_shmfile_alloc(*fd, offset, bytes);
+    return rc == -EBADF && reopen(fd, in_file ? fv_map.first_file_fd : fv_map.first_fd) ? fv_shmfile_alloc(*fd, offset, bytes) : rc;
+}
+
+void fv_segment_release(uint64_t offset, uint64_t bytes) {
+    if (fv_map.file_fd >= 0)
+        fv_shmfile_release(fv_map.file_fd, offset - off_file(fv_map.seg), bytes);
 }
 
 static int allocate(uint64_t offset, uint64_t bytes) {
     uint64_t end = round_up(offset + bytes, 4096);
     offset = offset / 4096 * 4096;
     return fv_segment_alloc(offset, end - offset);
+}
+
+/* Both files behind each other, on a 2 MiB boundary. */
+static int map_both(int fd, const struct fv_segment *s, int file_fd, int protection, char **base_out) {
+    int      flags = fd >= 0 ? MAP_SHARED | MAP_NORESERVE : MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE;
+    uint64_t bytes = s->all_bytes, room = bytes + FV_SUPER_BYTES;
+    char    *area = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (area == MAP_FAILED)
+        return -errno;
+    char *base = (char *)round_up((uint64_t)(uintptr_t)area, FV_SUPER_BYTES);
+    if (base > area)
+        munmap(area, (size_t)(base - area));
+    if (area + room > base + bytes)
+        munmap(base + bytes, (size_t)(area + room - (base + bytes)));
+    if (mmap(base, s->bytes, protection, flags | MAP_FIXED, fd, 0) == MAP_FAILED ||
+        (s->n_file_chunks != 0 && mmap(base + off_file(s), (uint64_t)s->n_file_chunks * FV_CHUNK_BYTES, protection, flags | MAP_FIXED,
+                                       file_fd, 0) == MAP_FAILED)) {
+        int e = errno;
+        munmap(base, bytes);
+        return -e;
+    }
+    *base_out = base;
+    return 0;
 }
 
 int fv_segment_format(int fd, const struct fv_segment_plan *plan) {
@@ -109,41 +148,18 @@ int fv_segment_format(int fd, const struct fv_segment_plan *plan) {
         if (rc == 0) /* process slots, attempts and chunk tables; the slabs follow slot by slot */
             rc = fv_shmfile_alloc(fd, s.off_procs, s.off_hot - s.off_procs);
         if (rc == 0)
-            rc = fv_shmfile_alloc(fd, s.off_supers, round_up(s.off_backed + s.n_chunks, 4096) - s.off_supers);
+            rc = fv_shmfile_alloc(fd, s.off_supers, round_up(s.off_backed + s.file_chunk + s.n_file_chunks, 4096) - s.off_supers);
         if (rc < 0)
             return rc == -ENOSPC ? -FEVER_ENOROOM : rc;
     }
-    /* one reservation for both mappings on a 2 MiB boundary */
-    int   flags = fd >= 0 ? MAP_SHARED | MAP_NORESERVE : MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE;
-    char *area = mmap(NULL, s.bytes + (2u << 20), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (area == MAP_FAILED)
-        return -errno;
-    char *base = (char *)round_up((uint64_t)(uintptr_t)area, 2u << 20);
-    if (base > area)
-        munmap(area, (size_t)(base - area));
-    if (area + s.bytes + (2u << 20) > base + s.bytes)
-        munmap(base + s.bytes, (size_t)(area + (2u << 20) - base));
-    if (mmap(base, s.bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
-        int e = errno;
-        munmap(base, s.bytes);
-        return -e;
-    }
-    char *view = base; /* private memory: no second mapping */
-    if (fd >= 0) {
-        char *ro = mmap(NULL, s.bytes + (2u << 20), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        view = ro == MAP_FAILED ? ro : (char *)round_up((uint64_t)(uintptr_t)ro, 2u << 20);
-        if (ro != MAP_FAILED) {
-            if (view > ro)
-                munmap(ro, (size_t)(view - ro));
-            munmap(view + s.bytes, (size_t)(ro + (2u << 20) - view));
-        }
-        if (ro == MAP_FAILED || mmap(view, s.bytes, PROT_READ, flags | MAP_FIXED, fd, 0) == MAP_FAILED) {
-            int e = errno;
-            if (ro != MAP_FAILED)
-                munmap(view, s.bytes);
-            munmap(base, s.bytes);
-            return -e;
-        }
+    char *base, *view;
+    int   rc = map_both(fd, &s, plan->file_fd, PROT_READ | PROT_WRITE, &base);
+    if (rc < 0)
+        return rc;
+    view = base; /* private memory: no second mapping */
+    if (fd >= 0 && (rc = map_both(fd, &s, plan->file_fd, PROT_READ, &view)) < 0) {
+        munmap(base, s.all_bytes);
+        return rc;
     }
     struct fv_segment *seg = (void *)base;
     memcpy(seg, &s, offsetof(struct fv_segment, ready_bell));
@@ -154,6 +170,8 @@ int fv_segment_format(int fd, const struct fv_segment_plan *plan) {
     seg->slab_shift = (uint32_t)__builtin_ctz(plan->slab);
     set_map(&fv_map, base, fd);
     fv_map.view = view;
+    if (fd >= 0 && s.n_file_chunks != 0)
+        fv_map.file_fd = fv_map.first_file_fd = plan->file_fd;
     for (uint32_t p = 0; p < plan->n_procs; p++)
         ck_ring_init(&fv_map.procs[p].ring, fv_map.ring_mask + 1);
     return 0;
@@ -193,12 +211,12 @@ void fv_segment_unmap(void) {
     if (fv_map.base == NULL)
         return;
     fv_mapped_forget();
-    uint64_t bytes = fv_map.seg->bytes;
+    uint64_t bytes = fv_map.seg->all_bytes;
     if (fv_map.view != NULL && fv_map.view != fv_map.base)
         munmap(fv_map.view, bytes);
     munmap(fv_map.base, bytes);
     memset(&fv_map, 0, sizeof fv_map);
-    fv_map.fd = -1;
+    fv_map.fd = fv_map.file_fd = -1;
 }
 
 static int allocate_slab(uint32_t p, uint32_t from, uint32_t to) {

@@ -26,6 +26,8 @@ struct fv_map {
     uint32_t             ring_mask;
     int                  fd;    /* -1: private memory (FEVER_INLINE=1, tests in threads mode) */
     int                  first_fd; /* as it was at init, and is in the supervisor */
+    int                  file_fd;  /* of the fallback, -1: none; and first_file_fd as first_fd */
+    int                  first_file_fd;
 };
 extern struct fv_map fv_map;
 
@@ -33,17 +35,21 @@ extern struct fv_map fv_map;
 struct fv_segment_plan {
     uint32_t n_procs, slab;
     uint64_t store_bytes;
+    uint64_t file_bytes; /* of the fallback; 0: none */
+    int      file_fd;    /* -1 where fd is, too: private memory */
 };
 
-/* Bytes of a segment of that plan. */
+/* Bytes of a segment of that plan, without the fallback. */
 uint64_t fv_segment_bytes(const struct fv_segment_plan *plan);
 /* Maps fd (or private memory for -1), formats it, and sets fv_map.  0 or -errno / -FEVER_E. */
 int  fv_segment_format(int fd, const struct fv_segment_plan *plan);
 /* Tools: maps an existing segment read-only into *map. */
 int  fv_segment_attach_ro(int fd, struct fv_map *map, char *why, size_t why_bytes);
 void fv_segment_unmap(void);
-/* Memory behind that part of the segment, for good.  0 or -errno. */
+/* Memory behind that part of the segment, or space behind that of the fallback, for good.  0 or -errno. */
 int  fv_segment_alloc(uint64_t offset, uint64_t bytes);
+/* Space of the fallback goes back to the file system. */
+void fv_segment_release(uint64_t offset, uint64_t bytes);
 /* Allocates what process slot p needs to start. */
 int  fv_segment_open_slot(uint32_t p);
 /* Grows p's slab (called by its owner only); false when it is at its limit or memory is out. */

@@ -667,7 +667,8 @@ int main(int argc, char **argv) {
         const struct scenario *all;
         const unsigned        *n;
     } lists[] = {{scenarios, &n_scenarios}, {stream_scenarios, &n_stream_scenarios}, {cancel_scenarios, &n_cancel_scenarios}, {store_scenarios, &n_store_scenarios},
-                 {object_scenarios, &n_object_scenarios}, {arena_scenarios, &n_arena_scenarios}, {host_scenarios, &n_host_scenarios}, {grant_scenarios, &n_grant_scenarios}, {actor_scenarios, &n_actor_scenarios}};
+                 {object_scenarios, &n_object_scenarios}, {arena_scenarios, &n_arena_scenarios}, {host_scenarios, &n_host_scenarios}, {grant_scenarios, &n_grant_scenarios}, {actor_scenarios, &n_actor_scenarios},
+                 {fallback_scenarios, &n_fallback_scenarios}};
     struct timespec begin, end;
     for (layer = KILL; layer < N_LAYERS; layer++) {
         if (!(layers >> layer & 1))

@@ -81,6 +81,8 @@ extern const struct scenario store_scenarios[]; /* ops_store.c */
 extern const unsigned        n_store_scenarios;
 extern const struct scenario actor_scenarios[]; /* ops_actor.c */
 extern const unsigned        n_actor_scenarios;
+extern const struct scenario fallback_scenarios[]; /* ops_fallback.c */
+extern const unsigned        n_fallback_scenarios;
 extern const struct scenario *scenario; /* the current one */
 /* Takes an item, at once, notes that, and checks that it was the first time; what fever_stream_next gives. */
 int take_item(fever_ref stream);

@@ -39,7 +39,7 @@ static void drop(void) {
     bool dropped;
     fv_store_drop(fv_self, &held, 1, &dropped);
 }
-static void restore_begin(void) { offset_of_big = fv_store_restore_begin(fv_self, held); }
+static void restore_begin(void) { offset_of_big = fv_store_restore_begin(fv_self, held, false); }
 static void read_back(void) { memcpy(fv_at(offset_of_big), disk, BYTES); }
 static void restored(void) { fv_store_restored(fv_self, held, offset_of_big); }
 static void lost(void) { fv_store_lost(fv_self, held, FEVER_EABORTED); }

@@ -53,7 +53,7 @@ void roles_open(unsigned role) {
 }
 
 void roles_format(void) {
-    const struct fv_segment_plan plan = {.n_procs = 8, .slab = ROLES_SLAB, .store_bytes = 4u << 20};
+    const struct fv_segment_plan plan = {.n_procs = 8, .slab = ROLES_SLAB, .store_bytes = 4u << 20, .file_bytes = 3u << 20, .file_fd = -1};
     MUST(fv_segment_format(-1, &plan) == 0);
     struct fv_segment *s = fv_map.seg;
     s->n_workers = 2;
