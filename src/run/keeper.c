@@ -274,7 +274,8 @@ static enum room make_room(uint64_t bytes, bool more) {
 
 /* In the fallback, for something new. */
 static enum room make_room_in_file(uint64_t bytes) {
-    if (fv_map.seg->n_file_chunks == 0 || fv_now_ns() - fv_load_relaxed_64(&books()->file_full_ns) < FULL_NS)
+    if (fv_map.seg->n_file_chunks == 0 || fv_now_ns() - fv_load_relaxed_64(&books()->file_full_ns) < FULL_NS ||
+        !fv_spill_leaves_enough(fv_map.file_fd, bytes))
         return ROOM_NONE;
     enum room room = make_room_in(FV_ROOM_FILE_NEW, bytes, false);
     if (room >= ROOM_FREE)

@@ -282,6 +282,11 @@ struct fv_io fv_spill_io(uint64_t copy, bool write, void *at, uint64_t bytes) {
     return (struct fv_io){.file = s->is_open ? &s->io : &none, .write = write, .at = at, .bytes = round_up(bytes), .offset = offset_of(copy)};
 }
 
+bool fv_spill_leaves_enough(int fd, uint64_t bytes) {
+    struct statvfs s;
+    return fstatvfs(fd, &s) < 0 || (uint64_t)s.f_bavail * s.f_frsize >= bytes + LEFT_FREE;
+}
+
 void fv_spill_full(void) { not_before_ns = fv_now_ns() + RETRY_NS; }
 
 void fv_spill_failed(uint64_t copy, int error) {

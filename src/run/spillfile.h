@@ -40,6 +40,8 @@ void fv_spill_settle(struct fv_spill_span *spans, uint32_t n);
 bool fv_spill_is_possible(void);
 /* A request for that place: bytes at `at`, up to the end of the last unit. */
 struct fv_io fv_spill_io(uint64_t copy, bool write, void *at, uint64_t bytes);
+/* Would so many bytes more in that file leave free what is to stay free of its file system? */
+bool fv_spill_leaves_enough(int fd, uint64_t bytes);
 /* There is no more room on disk, for a while. */
 void fv_spill_full(void);
 /* A write to it failed with -errno: its directory is left alone for a while. */
