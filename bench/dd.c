@@ -41,13 +41,16 @@ const char *bench_file(size_t bytes) {
 }
 
 /* Runs dd with these arguments, its standard input from `from`.  GB/s. */
-static double run_dd(size_t bytes, int from, char *const argv[]) {
+static double run_dd(size_t bytes, int from, const char *const argv[]) {
     uint64_t start = bench_now_ns();
     int      status = -1;
     pid_t    pid = fork();
     if (pid == 0) {
         dup2(from, STDIN_FILENO);
-        execvp("dd", argv);
+        char *copy[8] = {NULL}; /* execvp wants strings that may be written */
+        for (int i = 0; i < 7 && argv[i] != NULL; i++)
+            copy[i] = strdup(argv[i]);
+        execvp("dd", copy);
         _exit(127);
     }
     if (pid < 0 || waitpid(pid, &status, 0) != pid)
@@ -59,19 +62,19 @@ static double run_dd(size_t bytes, int from, char *const argv[]) {
     return (double)bytes / (double)(bench_now_ns() - start);
 }
 
-static void measure_load(const struct bench_config *config, const char *figure, char *block) {
+static void measure_load(const struct bench_config *config, const char *figure, const char *block) {
     size_t bytes = bench_big_bytes(config);
     double rates[BENCH_BIG_ROUNDS_MAX];
     int    n = config->sizes->big_rounds, fd = open(bench_file(bytes), O_RDONLY | O_CLOEXEC);
     for (int i = 0; i < n; i++) {
         lseek(fd, 0, SEEK_SET);
-        rates[i] = run_dd(bytes, fd, (char *[]){"dd", "of=/dev/null", "iflag=direct", block, "status=none", NULL});
+        rates[i] = run_dd(bytes, fd, (const char *[]){"dd", "of=/dev/null", "iflag=direct", block, "status=none", NULL});
     }
     bench_figure(figure, bench_median(rates, (size_t)n));
 }
 
 /* From a file in memory; sync: through to the disk, as Fever's with sync. */
-static void measure_save(const struct bench_config *config, const char *figure, char *block, bool sync) {
+static void measure_save(const struct bench_config *config, const char *figure, const char *block, bool sync) {
     size_t         bytes = bench_big_bytes(config);
     char           out[PATH_MAX + 8];
     double         rates[BENCH_BIG_ROUNDS_MAX];
@@ -89,7 +92,7 @@ static void measure_save(const struct bench_config *config, const char *figure, 
     for (int i = 0; i < n; i++) {
         unlink(path);
         lseek(fd, 0, SEEK_SET);
-        rates[i] = run_dd(bytes, fd, (char *[]){"dd", out, "oflag=direct", block, "status=none", sync ? "conv=fsync" : NULL, NULL});
+        rates[i] = run_dd(bytes, fd, (const char *[]){"dd", out, "oflag=direct", block, "status=none", sync ? "conv=fsync" : NULL, NULL});
     }
     bench_figure(figure, bench_median(rates, (size_t)n));
 }

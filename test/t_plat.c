@@ -341,7 +341,7 @@ static void test_machine(void)
     TAP_OK(o.store_bytes == MIB && o.store_warm == MIB / 4, "never below 1 MiB");
     fill(&o, FEVER_OPTIONS(.store_bytes = 5 * MIB, .workers = 300), &topo, &l);
     TAP_OK(o.store_bytes == 5 * MIB && o.store_warm == 5 * MIB / 4 && o.workers == 300, "what the program gave stands");
-    TAP_IS(o.process_slots, 300 + 64 + 64, "process slots for many workers");
+    TAP_IS(o.process_slots, 300 + 64 + 64 + 64, "process slots for many workers");
     fill(&o, FEVER_OPTIONS(.store_bytes = 5 * MIB, .store_warm = 50 * MIB, .process_slots = 100), &topo, &l);
     TAP_OK(o.store_warm == 5 * MIB && o.process_slots == 100, "no more is warm than there is");
     setenv("FEVER_STORE_WARM", "0", 1);
