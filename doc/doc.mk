@@ -70,4 +70,5 @@ man-pages:
 EXTRA_DIST += doc/gen-man
 
 EXTRA_DIST += $(wildcard $(srcdir)/doc/*.md $(srcdir)/doc/*.svg) \
-              $(wildcard $(srcdir)/doc/examples/*.[ch] $(srcdir)/doc/examples/*.md)
+              $(wildcard $(srcdir)/doc/examples/*.[ch] $(srcdir)/doc/examples/*.md) \
+              $(wildcard $(srcdir)/doc/examples/*.yaml $(srcdir)/doc/examples/*.csv)

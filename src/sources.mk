@@ -27,6 +27,7 @@ API_SOURCES += src/api/file.c src/api/load.c src/api/save.c
 POLICY_SOURCES += src/policy/evict.c
 RUN_SOURCES += src/run/full.c src/run/keeper.c src/run/keeper_host.c src/run/room.c src/run/spillfile.c
 # nodes: what to launch and to drain
+POLICY_SOURCES += src/policy/place.c
 POLICY_SOURCES += src/policy/gang.c src/policy/label.c src/policy/pack.c src/policy/plan.c src/policy/scale.c src/policy/scale_words.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c
 CLI_SOURCES  = src/cli/attach.c src/cli/detail.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
@@ -45,6 +46,10 @@ RUN_SOURCES += src/run/descendants.c
 CORE_SOURCES += src/core/actor.c
 RUN_SOURCES += src/run/actor.c src/run/actor_host.c
 API_SOURCES += src/api/actor.c
+
+# a cluster in virtual time
+SIM_SOURCES = src/sim/cluster.c src/sim/sim.c src/sim/workload.c
+CLI_SOURCES += src/cli/simulate.c src/cli/simulate_svg.c
 
 include_HEADERS += include/fever.h include/fever_actor.h include/fever_define.h include/fever_file.h include/fever_group.h include/fever_object.h include/fever_stream.h
 
@@ -68,6 +73,6 @@ EXTRA_DIST += src/libfever.map $(wildcard $(srcdir)/src/*/*.h)
 
 # The command line takes from the library's archive only what it reads the segment with.
 bin_PROGRAMS += fever
-fever_SOURCES  = $(OBS_SOURCES) $(CLI_SOURCES)
-fever_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DFEVER_INTERNAL
-fever_LDADD    = libfever_core.la $(JANSSON_LIBS)
+fever_SOURCES  = $(OBS_SOURCES) $(SIM_SOURCES) $(CLI_SOURCES)
+fever_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(YAML_CFLAGS) -DFEVER_INTERNAL
+fever_LDADD    = libfever_core.la $(JANSSON_LIBS) $(YAML_LIBS) -lm

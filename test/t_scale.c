@@ -292,7 +292,7 @@ static void limits(void)
     add_node(X16, 0);
     decide();
     TAP_TEXT(plan(), "4xl 1", "64 CPUs in use, threshold 80 %%: 16 more");
-    TAP_TEXT(words("launch", 0), "launch 1 4xl: 80 of 80 cpu will be in use; the threshold is 80.0 %", "... with the reason");
+    TAP_TEXT(words("launch", 0), "launch 1 4xl: 64 of 64 cpu will be in use; the threshold is 80.0 %", "... with the reason");
 }
 
 static void requested(void)

@@ -25,7 +25,7 @@ C_TESTS      += test/t_policy test/t_resources test/t_evict
 C_TESTS      += test/t_scale
 # objects as people see them
 C_TESTS      += test/t_array test/t_leak
-SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_openmp test/t_cli test/model/run-models
+SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_openmp test/t_cli test/t_simulate test/model/run-models
 TEST_HELPERS  = test/cli_demo test/json_get
 TEST_SUPPORT  =
 LONG_TESTS    = test/model/run-models

@@ -24,6 +24,8 @@ struct cli {
     const char *state; /* rows of that state only, or NULL */
     bool        detail; /* tasks: attempts and backtraces, too */
     const char *sort, *group_by; /* memory; or NULL */
+    const char *generate, *policy, *svg; /* simulate; or NULL */
+    bool        limit_is_set;
 };
 
 /* A runtime that was found: open, or with the reason why not. */
@@ -45,6 +47,7 @@ int cli_status(const struct cli *cli);
 int cli_list(const struct cli *cli, const char *what);
 int cli_memory(const struct cli *cli);
 int cli_options(const struct cli *cli);
+int cli_simulate(const struct cli *cli, const char *cluster, const char *workload);
 int cli_help(const char *command);
 void cli_usage(FILE *stream);
 

@@ -54,6 +54,17 @@ static const struct {
      "\n"
      "Every option is an environment variable and a field of struct fever_options.  FROM says whether the\n"
      "value is the default (which may depend on the machine) or comes from the environment.\n"},
+    {"simulate", "a cluster and a workload in virtual time: what the autoscaler would do, and why",
+     "usage: fever simulate CLUSTER WORKLOAD|--generate SPEC [--policy NAME,...] [--svg FILE] [--limit N] [--json]\n"
+     "\n"
+     "CLUSTER is a YAML file of node types and options, WORKLOAD a CSV file of tasks: doc/autoscaler.md.\n"
+     "Prints each decision with its reason, then how long tasks waited, how much was in use, and node-hours.\n"
+     "\n"
+     "  --generate SPEC  in place of a workload: poisson,tasks=1000,rate=10,duration=1 s,cpu=1,seed=1\n"
+     "                   or bursts,tasks=1000,size=100,every=1 min,duration=1 s,cpu=1,seed=1; all are defaults\n"
+     "  --policy NAMES   these policies of the cluster file, side by side; \"policy\" is the file's own options\n"
+     "  --svg FILE       plots nodes, demand and CPUs in use over time\n"
+     "  --limit N        at most so many decisions [40]; 0: all\n"},
     {"help", "more about a command", "usage: fever help [COMMAND]\n"},
 };
 

@@ -35,9 +35,13 @@ static bool parse_number(const char *option, const char *text, long least, long 
 }
 
 /* how many words may follow the command */
-static int words_of(const char *command) { return strcmp(command, "list") == 0 || strcmp(command, "help") == 0; }
+static int words_of(const char *command) {
+    if (strcmp(command, "simulate") == 0)
+        return 2;
+    return strcmp(command, "list") == 0 || strcmp(command, "help") == 0;
+}
 
-static int run(const struct cli *cli, const char *command, const char *word) {
+static int run(const struct cli *cli, const char *command, const char *word, const char *second) {
     if (strcmp(command, "status") == 0)
         return cli_status(cli);
     if (strcmp(command, "list") == 0)
@@ -46,6 +50,8 @@ static int run(const struct cli *cli, const char *command, const char *word) {
         return cli_memory(cli);
     if (strcmp(command, "options") == 0)
         return cli_options(cli);
+    if (strcmp(command, "simulate") == 0)
+        return cli_simulate(cli, word, second);
     if (strcmp(command, "help") == 0)
         return cli_help(word);
     fprintf(stderr, "fever: there is no command '%s'; fever --help names them\n", command);
@@ -57,6 +63,7 @@ int main(int argc, char **argv) {
         {"json", no_argument, NULL, 'j'},           {"pid", required_argument, NULL, 'p'}, {"limit", required_argument, NULL, 'l'},
         {"state", required_argument, NULL, 's'},    {"version", no_argument, NULL, 'v'},   {"help", no_argument, NULL, 'h'},
         {"detail", no_argument, NULL, 'd'},         {"sort", required_argument, NULL, 'o'}, {"group-by", required_argument, NULL, 'g'},
+        {"generate", required_argument, NULL, 'G'}, {"policy", required_argument, NULL, 'P'}, {"svg", required_argument, NULL, 'S'},
         {NULL, 0, NULL, 0},
     };
     struct cli cli = {.limit = 1000};
@@ -73,9 +80,13 @@ int main(int argc, char **argv) {
         case 'l':
             if (!parse_number("limit", optarg, 0, &cli.limit))
                 return CLI_USAGE;
+            cli.limit_is_set = true;
             break;
         case 's': cli.state = optarg; break;
         case 'd': cli.detail = true; break;
+        case 'G': cli.generate = optarg; break;
+        case 'P': cli.policy = optarg; break;
+        case 'S': cli.svg = optarg; break;
         case 'o': cli.sort = optarg; break;
         case 'g': cli.group_by = optarg; break;
         case 'v': printf("fever %s (segment layout %u)\n", FEVER_VERSION, FV_LAYOUT_VERSION); return CLI_OK;
@@ -97,7 +108,11 @@ int main(int argc, char **argv) {
         fprintf(stderr, "fever: --sort and --group-by are for fever memory\n");
         return CLI_USAGE;
     }
+    if ((cli.generate != NULL || cli.policy != NULL || cli.svg != NULL) && strcmp(command, "simulate") != 0) {
+        fprintf(stderr, "fever: --generate, --policy and --svg are for fever simulate\n");
+        return CLI_USAGE;
+    }
     signal(SIGBUS, on_bus_error);
-    int status = run(&cli, command, optind + 1 < argc ? argv[optind + 1] : NULL);
+    int status = run(&cli, command, optind + 1 < argc ? argv[optind + 1] : NULL, optind + 2 < argc ? argv[optind + 2] : NULL);
     return fflush(stdout) != 0 && status == CLI_OK ? CLI_NO_RUNTIME : status;
 }

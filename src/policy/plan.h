@@ -53,6 +53,7 @@ struct fv_plan {
     struct fv_plan_take            *best, *trial;
     struct fv_plan_step            *steps;
     uint32_t                        n_steps;
+    uint64_t                        cpus, used_cpus;     /* before headroom was added */
     bool                            logs;                /* steps */
     void                           *list;                /* memory of a struct fv_pack */
     struct fv_scale_fate            nobody;

@@ -51,6 +51,7 @@ static void cpus_of(const struct fv_plan *p, uint64_t *all_out, uint64_t *used_o
 static void plan_headroom(struct fv_plan *p) {
     uint64_t all, used, threshold = p->s->options.threshold_permille, need[FV_SCALE_RESOURCES] = {FV_SCALE_UNIT};
     cpus_of(p, &all, &used);
+    p->cpus = all, p->used_cpus = used;
     if (threshold == 0 || threshold >= 1000 || used == 0)
         return;
     need[FV_SCALE_CPU] = p->largest[FV_SCALE_CPU] < FV_SCALE_UNIT ? p->largest[FV_SCALE_CPU] : FV_SCALE_UNIT;
@@ -112,7 +113,7 @@ static void give_launches(struct fv_plan *p) {
         switch (r->code) {
         case FV_SCALE_MIN: r->a = p->up[bin->type] + type->launching + l->n, r->b = type->min; break;
         case FV_SCALE_GANG: r->a += bin->index != last_gang, last_gang = bin->index; break;
-        case FV_SCALE_HEADROOM: cpus_of(p, &r->b, &r->a), r->c = p->s->options.threshold_permille; break;
+        case FV_SCALE_HEADROOM: r->a = p->used_cpus, r->b = p->cpus, r->c = p->s->options.threshold_permille; break;
         case FV_SCALE_BUFFER: r->a = idle_of(p, bin->type), r->b = type->buffer; break;
         default: r->a += bin->taken, r->b = demands; break;
         }
