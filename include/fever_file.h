@@ -24,6 +24,7 @@ struct fever_load_options {
     int      verify;       /* FEVER_VERIFY_..., or both [0] */
     uint64_t checksum;     /* by fever_checksum() */
     const struct fever_task_options *task; /* of the task that loads: its name, priority, timeout, and so on [NULL] */
+    int      source_stays; /* 1: nobody changes the file while the object lives: where memory is short it is dropped, and read again [0] */
 };
 #define FEVER_LOAD(...) (&(struct fever_load_options){.struct_bytes = sizeof(struct fever_load_options), ##__VA_ARGS__})
 
@@ -59,8 +60,12 @@ struct fever_saved {
  *   Signals  refused in a handler that interrupted a fever call
  *   Fork     refused in a child that the program forked
  *   Memory   a block of the store of that size, read into where it lies; a file without a size passes through private memory
+ *            With source_stays an object above 31.5 KiB need not be written to disk to make room in a full store: it is dropped while path,
+ *            size and time of the file are what they were, and read from it again for whoever wants it.  If the file has changed by then,
+ *            or is gone, the object is lost: -FEVER_ELOST, and fever_error() names the file.  A file that has changed before that is no
+ *            loss: the object is written to disk as any other, and so is one whose file was written to in the last 2 s before it was loaded
  *   Cost     a task; from 256 KiB on past the page cache (O_DIRECT) where file system and alignment allow it and the file is not cached.  A
- *            checksum costs another look at the bytes, at the speed of memory
+ *            checksum, and source_stays, which takes one, cost another look at the bytes, at the speed of memory
  *   Source   Ray's read_binary_files; dd iflag=direct
  *   Since    0.1.0 */
 FEVER_API int fever_load(const char *path, const struct fever_load_options *options, fever_ref *ref_out);

@@ -25,7 +25,7 @@ API_SOURCES += src/api/cancel.c
 API_SOURCES += src/api/file.c src/api/load.c src/api/save.c
 # objects that go to disk and come back
 POLICY_SOURCES += src/policy/evict.c
-RUN_SOURCES += src/run/full.c src/run/keeper.c src/run/keeper_host.c src/run/room.c src/run/spillfile.c
+RUN_SOURCES += src/run/full.c src/run/keeper.c src/run/keeper_host.c src/run/room.c src/run/source.c src/run/spillfile.c
 # nodes: what to launch and to drain
 POLICY_SOURCES += src/policy/place.c
 POLICY_SOURCES += src/policy/gang.c src/policy/label.c src/policy/pack.c src/policy/plan.c src/policy/scale.c src/policy/scale_words.c

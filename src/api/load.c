@@ -14,13 +14,16 @@
 
 #include "api/file.h"
 #include "base/checksum.h"
+#include "run/source.h"
 
 #define SYSFS 0x62656572 /* its files claim to have a page each */
 
 struct load {
-    uint64_t offset, bytes; /* bytes 0: up to the end */
+    struct fv_source source; /* first */
+    uint64_t offset, bytes;  /* bytes 0: up to the end */
     uint64_t checksum;
     uint32_t verify;
+    uint32_t source_stays;
     char     path[PATH_MAX];
 };
 
@@ -68,7 +71,7 @@ static void check(struct fv_self *self, const struct load *a, struct fv_file *fi
 }
 
 /* It has a size: straight to where the result lies. */
-static void load_sized(struct fv_self *self, const struct load *a, struct fv_file *file, uint64_t size) {
+static void load_sized(struct fv_self *self, struct load *a, struct fv_file *file, uint64_t size, const struct stat *was) {
     uint64_t have = a->offset < size ? size - a->offset : 0, bytes = a->bytes != 0 ? a->bytes : have;
     if (bytes > have || a->offset > size) {
         fail_short(self, a, have, bytes);
@@ -93,6 +96,8 @@ static void load_sized(struct fv_self *self, const struct load *a, struct fv_fil
     }
     if (a->verify != 0)
         check(self, a, file, at, bytes);
+    if (a->source_stays && bytes > FV_SMALL_MOST && !self->failed)
+        fv_source_settle(&a->source, file->fd, was, at, bytes);
 }
 
 /* What the file has from a->offset on, and up to the end or a->bytes, in memory of ours.  0 or an error, with what is there. */
@@ -140,12 +145,13 @@ static void load_unsized(struct fv_self *self, const struct load *a, struct fv_f
 }
 
 static void run_load(const void *args, void *result) {
-    const struct load *a = args;
-    struct fv_self    *self = fv_self;
-    struct fv_file     file;
-    struct stat        st;
-    struct statfs      fs;
+    struct load    *a = (void *)(uintptr_t)args; /* what it tells of the source stands in the arguments' block */
+    struct fv_self *self = fv_self;
+    struct fv_file  file;
+    struct stat     st;
+    struct statfs   fs;
     (void)result;
+    fv_store_relaxed_32(&a->source.state, FV_SOURCE_NONE); /* an earlier attempt may have come far */
     /* a pipe would not open before it has a writer */
     int rc = fv_file_open(a->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, false, &file);
     if (rc < 0) {
@@ -172,14 +178,14 @@ static void run_load(const void *args, void *result) {
         if (size == 0 || (st.st_blocks == 0 && fstatfs(file.fd, &fs) == 0 && fs.f_type == SYSFS))
             load_unsized(self, a, &file);
         else
-            load_sized(self, a, &file, size);
+            load_sized(self, a, &file, size, &st);
     }
     fv_file_close(&file);
 }
 
 #define ARGS(path_bytes) (offsetof(struct load, path) + (path_bytes))
 #define DEFINITION(path_bytes) \
-    {.magic = FEVER_DEF_MAGIC, .flags = FEVER_DEF_BYTES, .name = "fever_load", .file = __FILE__, .line = __LINE__, \
+    {.magic = FEVER_DEF_MAGIC, .flags = FEVER_DEF_BYTES | FV_DEF_SOURCE, .name = "fever_load", .file = __FILE__, .line = __LINE__, \
      .args_bytes = ARGS(path_bytes), .ref_offsets = no_refs, .run = run_load}
 static const uint16_t   no_refs[] = {FEVER_NOT_A_REF};
 static struct fever_def small = DEFINITION(FV_PATH_SMALL), large = DEFINITION(PATH_MAX);
@@ -193,6 +199,10 @@ static int prepare(const struct fever_load_options *options, struct load *a, con
         return -FEVER_EINVAL;
     if (!fv_verify_is_good(o.verify) || o.offset > INT64_MAX || o.bytes > (uint64_t)INT64_MAX - o.offset)
         return -FEVER_EINVAL;
+    if (o.source_stays != 0 && o.source_stays != 1)
+        return -FEVER_EINVAL;
+    a->source = (struct fv_source){.offset = o.offset, .path_at = offsetof(struct load, path)};
+    a->source_stays = (uint32_t)o.source_stays;
     a->offset = o.offset, a->bytes = o.bytes, a->checksum = o.checksum, a->verify = (uint32_t)o.verify;
     *task_out = o.task;
     return 0;

@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "base/words.h"
 #include "core/failure.h"
+#include "core/store.h"
 #include "plat/backtrace.h"
 #include "plat/module.h"
 #include "plat/symbol.h"
@@ -137,6 +138,21 @@ static void name_sites(struct fever_error *e) {
     }
 }
 
+/* It ended well, but could not be read back. */
+static void describe_loss(uint32_t index, uint64_t t, struct fever_error *e) {
+    uint64_t                word = fv_load_acquire_64(&fv_task(index)->result[0]);
+    const struct fv_source *s = fv_store_source(index);
+    if (fv_truth_state(t) != FV_DONE || !fv_result_is_large(fv_task(index)) || fv_residence(word) != FV_LOST)
+        return;
+    fv_error_describe(e, fv_task(index)->kind == FV_KIND_TASK ? fv_task(index)->def : FV_MAX_DEFS, (int)(word >> 16));
+    if (s != NULL && fv_cold(index)->copy == FV_COPY_SOURCE) {
+        const char *path = fv_source_path(s);
+        size_t      n = strlen(path);
+        snprintf(e->text, sizeof e->text, "%s%s is not what it was when it was loaded, and the object had been dropped", n > 90 ? "..." : "",
+                 n > 90 ? path + n - 87 : path);
+    }
+}
+
 int fever_error(fever_ref ref, struct fever_error *error_out) {
     int why;
     if (error_out == NULL)
@@ -153,6 +169,7 @@ int fever_error(fever_ref ref, struct fever_error *error_out) {
     } else if (rc == 0) {
         memset(error_out, 0, sizeof *error_out);
         error_out->worker = -1;
+        describe_loss(index, t, error_out);
     } else if (ref.id >> 60 == FV_TAG_ERROR) { /* the submission failed */
         fv_error_describe(error_out, FV_MAX_DEFS, -rc);
         rc = 0;

@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "obs/holds.h"
 #include "obs/site.h"
+#include "shm/source.h"
 
 enum kind { OBJECT, RESULT, PROMISE, ARGUMENTS };
 static const char *const kind_words[] = {"object", "result", "promise", "arguments"};
@@ -113,6 +114,8 @@ static const char *where_of(const struct fv_obs *o, const struct fv_obs_task *t,
     unsigned r = fv_residence(t->hot.result[0]);
     if (r <= FV_CLEAN && t->hot.result[0] >= o->head->bytes)
         return "fallback";
+    if ((r == FV_CLEAN || r == FV_AWAY) && t->cold.copy == FV_COPY_SOURCE) /* the file that it was loaded from */
+        return r == FV_CLEAN ? "store, file" : "file";
     return r < FV_COUNT_OF(words) ? words[r] : "?";
 }
 

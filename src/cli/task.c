@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "cli/cli.h"
+#include "shm/source.h"
 
 #define MOST_DEPENDENCIES 64
 
@@ -96,7 +97,10 @@ static json_t *task_row(const struct cli *cli, const struct fv_obs *o, const str
 static const char *where_is(const struct fv_obs_task *t) {
     static const char *const words[] = {[FV_HERE] = "here", [FV_CLEAN] = "here and on disk", [FV_AWAY] = "on disk", [FV_LOST] = "lost"};
     bool large = t->hot.x & FV_X_RESULT_BLOCK && t->hot.result[1] > FV_SMALL_MOST;
-    return t->state == FV_OPEN || t->state == FV_DONE ? words[large && fv_residence(t->hot.result[0]) <= FV_LOST ? fv_residence(t->hot.result[0]) : FV_HERE] : NULL;
+    unsigned r = large && fv_residence(t->hot.result[0]) <= FV_LOST ? fv_residence(t->hot.result[0]) : FV_HERE;
+    if ((r == FV_CLEAN || r == FV_AWAY) && t->cold.copy == FV_COPY_SOURCE)
+        return r == FV_CLEAN ? "here and in its file" : "in its file";
+    return t->state == FV_OPEN || t->state == FV_DONE ? words[r] : NULL;
 }
 
 static json_t *object_row(const struct cli *cli, const struct fv_obs *o, const struct fv_obs_task *t) {

@@ -223,14 +223,32 @@ static void ring_wanters(uint64_t ref) {
                 fv_bell_ring(fv_proc(p));
 }
 
+struct fv_source *fv_store_source(uint32_t index) {
+    const struct fv_task *task = fv_task(index);
+    uint64_t              at = fv_load_relaxed_64(&task->args[0]);
+    if (task->kind != FV_KIND_TASK || !(task->x & FV_X_ARGS_BLOCK) || task->def >= FV_MAX_DEFS || fv_defs[task->def] == NULL ||
+        !(fv_defs[task->def]->flags & FV_DEF_SOURCE) || at > fv_map.seg->bytes - sizeof(struct fv_source))
+        return NULL;
+    return fv_at(at);
+}
+
+bool fv_store_is_copied(uint32_t index, uint64_t word) {
+    const struct fv_source *s = fv_store_source(index);
+    if (fv_residence(word) == FV_CLEAN && fv_load_relaxed_64(&fv_cold(index)->copy) != FV_COPY_SOURCE)
+        return true;
+    return s != NULL && fv_load_relaxed_32(&s->state) == FV_SOURCE_SETTLED;
+}
+
 void fv_store_copied(struct fv_self *self, uint64_t ref, uint64_t copy, uint64_t check) {
     uint32_t index = fv_ref_index(ref);
     uint64_t word = fv_load_relaxed_64(word_of(index));
     (void)self;
-    if (fv_residence(word) != FV_HERE)
+    if (fv_residence(word) > FV_CLEAN)
         return;
-    fv_cold(index)->copy = copy;
-    fv_cold(index)->copy_check = check;
+    /* CLEAN already: of the same bytes, so that copy alone changes.  Killed before or after that store: either copy is good, as far as it was. */
+    if (fv_residence(word) == FV_HERE)
+        fv_cold(index)->copy_check = check;
+    fv_store_relaxed_64(&fv_cold(index)->copy, copy);
     /* ORDER copied (release): copy and copy_check before CLEAN.  Pairs with copied (acquire) in fv_store_drop(), where the same process
      * reads it; and so what a keeper leaves is right for the next one.  Killed before: HERE, the space on disk is nobody's. */
     fv_store_release_64(word_of(index), word | FV_CLEAN);

@@ -8,6 +8,7 @@
 #define FV_CORE_STORE_H
 
 #include "core/task.h"
+#include "shm/source.h"
 
 /* --- readers --------------------------------------------------------------------------------- */
 /* A pin for as long as a copy lasts: one word in the process slot, so one at a time.  After this:
@@ -43,7 +44,12 @@ static inline void fv_store_watch(struct fv_self *self) {
 bool fv_store_hold(struct fv_self *self, uint64_t ref);
 /* The same on a slot that could be spilled: DONE, an extent, no nested refs, HERE or CLEAN.  False: it is not that. */
 bool fv_store_take(struct fv_self *self, uint32_t index, uint64_t *ref_out, uint64_t *offset_out, uint64_t *bytes_out);
-/* HERE -> CLEAN. */
+/* The source of a result that was loaded, if it is noted; NULL.  Of a slot that is not held it is a hint: another use of the slot may be
+ * seen. */
+struct fv_source *fv_store_source(uint32_t index);
+/* Can it be dropped without being written, as far as is known? */
+bool fv_store_is_copied(uint32_t index, uint64_t word);
+/* HERE -> CLEAN; of what is CLEAN already: another copy takes the place of the first. */
 void fv_store_copied(struct fv_self *self, uint64_t ref, uint64_t copy, uint64_t check);
 /* CLEAN -> AWAY for up to FV_DROPS held refs at once (one membarrier, one look at the pins); sets dropped_out[i] for those that went,
  * and gives their number.  What is not CLEAN stays. */

@@ -21,6 +21,7 @@
 #include "run/full.h"
 #include "run/room.h"
 #include "run/runtime.h"
+#include "run/source.h"
 #include "run/spillfile.h"
 #include "shm/mapped.h"
 
@@ -154,6 +155,7 @@ static void rebuild(void) {
 struct object {
     uint64_t ref, offset, bytes, copy, check;
     bool     clean;
+    bool     in_source; /* the file that it was loaded from is what it was */
 };
 
 static void let_go(struct object *o, uint32_t n) {
@@ -171,6 +173,11 @@ static void write_out(struct object *o, uint32_t n) {
         if (!fv_store_reserve(o[i].bytes)) { /* it could not be read back: the disk is full */
             fv_spill_full();
             no_disk = true;
+            continue;
+        }
+        if (o[i].in_source) {
+            fv_store_copied(&self, o[i].ref, FV_COPY_SOURCE, fv_store_source(fv_ref_index(o[i].ref))->check);
+            o[i].clean = true;
             continue;
         }
         if (fv_spill_reserve(o[i].bytes, &o[i].copy) < 0) {
@@ -227,8 +234,11 @@ static uint32_t take(const struct fv_victim *v, uint32_t from, uint32_t n, struc
         struct object *x = &o[*n_out];
         if (!fv_store_take(&self, v[from].index, &x->ref, &x->offset, &x->bytes))
             continue;
-        x->clean = fv_residence(fv_load_acquire_64(&fv_task(v[from].index)->result[0])) == FV_CLEAN;
-        to_write += x->clean ? 0 : x->bytes;
+        struct fv_source *s = fv_store_source(v[from].index);
+        x->in_source = s != NULL && fv_source_stays(s);
+        x->clean = fv_residence(fv_load_acquire_64(&fv_task(v[from].index)->result[0])) == FV_CLEAN &&
+                   (fv_cold(v[from].index)->copy != FV_COPY_SOURCE || x->in_source);
+        to_write += x->clean || x->in_source ? 0 : x->bytes;
         ++*n_out;
     }
     return from;
@@ -306,34 +316,54 @@ static bool hold_away(uint64_t id, struct object *o) {
     return true;
 }
 
+static void lose(const struct object *o, const char *why) {
+    const struct fv_source *s = o->copy == FV_COPY_SOURCE ? fv_store_source(fv_ref_index(o->ref)) : NULL;
+    fv_warn("an object of %llu bytes is lost: its %s%s %s", (unsigned long long)o->bytes, s != NULL ? "file " : "copy on disk",
+            s != NULL ? fv_source_path(s) : "", why);
+    add(&books()->lost_objects, 1);
+    fv_store_lost(&self, o->ref, FEVER_ELOST);
+}
+
 /* Reads held objects into their blocks. */
 static void read_back(struct object *o, uint32_t n) {
     struct fv_io   io[BATCH];
-    struct fv_file buffered[BATCH]; /* into pages of another file: by the page cache, which both are in */
+    struct fv_file source[BATCH], buffered[BATCH];
+    uint32_t       of[BATCH], m = 0, n_sources = 0;
     for (uint32_t i = 0; i < n; i++) {
-        io[i] = fv_spill_io(o[i].copy, false, fv_at(o[i].offset), o[i].bytes);
-        if (!fv_in_file(o[i].offset))
-            continue;
-        buffered[i] = *io[i].file;
-        buffered[i].direct = -1;
-        io[i].file = &buffered[i];
-    }
-    fv_io_run(queue, io, n);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t index = fv_ref_index(o[i].ref);
-        bool     read = io[i].done >= o[i].bytes, good = read && XXH3_64bits(fv_at(o[i].offset), o[i].bytes) == o[i].check;
-        if (good) {
-            note_use(index, fv_ref_gen(o[i].ref));
-            add(&books()->restored_bytes, o[i].bytes);
-            add(&books()->restored_objects, 1);
-            fv_store_restored(&self, o[i].ref, o[i].offset);
+        if (o[i].copy == FV_COPY_SOURCE) {
+            const struct fv_source *s = fv_store_source(fv_ref_index(o[i].ref));
+            int                     rc = fv_source_open(s, &source[n_sources]);
+            if (rc < 0) {
+                lose(&o[i], rc == -ENOENT ? "is gone" : strerror(-rc));
+                continue;
+            }
+            io[m] = (struct fv_io){.file = &source[n_sources++], .at = fv_at(o[i].offset), .bytes = o[i].bytes, .offset = s->offset};
         } else {
-            fv_warn("an object of %llu bytes is lost: its copy on disk %s", (unsigned long long)o[i].bytes,
-                    read ? "is damaged" : io[i].result < 0 ? strerror(-io[i].result) : "is cut short");
-            add(&books()->lost_objects, 1);
-            fv_store_lost(&self, o[i].ref, FEVER_ELOST);
+            io[m] = fv_spill_io(o[i].copy, false, fv_at(o[i].offset), o[i].bytes);
+        }
+        if (fv_in_file(o[i].offset)) { /* into pages of another file: by the page cache, which both are in */
+            buffered[m] = *io[m].file;
+            buffered[m].direct = -1;
+            io[m].file = &buffered[m];
+        }
+        of[m++] = i;
+    }
+    if (m != 0)
+        fv_io_run(queue, io, m);
+    for (uint32_t k = 0; k < m; k++) {
+        struct object *r = &o[of[k]];
+        bool           read = io[k].done >= r->bytes;
+        if (read && XXH3_64bits(fv_at(r->offset), r->bytes) == r->check) {
+            note_use(fv_ref_index(r->ref), fv_ref_gen(r->ref));
+            add(&books()->restored_bytes, r->bytes);
+            add(&books()->restored_objects, 1);
+            fv_store_restored(&self, r->ref, r->offset);
+        } else {
+            lose(r, !read ? io[k].result < 0 ? strerror(-io[k].result) : "is cut short" : r->copy == FV_COPY_SOURCE ? "has changed" : "is damaged");
         }
     }
+    while (n_sources > 0)
+        fv_file_close(&source[--n_sources]);
 }
 
 /* It has waited for room in the store long enough, or others just have. */

@@ -59,7 +59,7 @@ static bool find_object(uint32_t index, uint32_t gen, uint32_t *first_out, uint3
         return false;
     *first_out = (uint32_t)((offset - base) / FV_CHUNK_BYTES);
     *end_out = (uint32_t)((offset - base + bytes + FV_CHUNK_BYTES - 1) / FV_CHUNK_BYTES);
-    *clean_out = fv_residence(word) == FV_CLEAN;
+    *clean_out = fv_store_is_copied(index, word);
     return true;
 }
 

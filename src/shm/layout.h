@@ -141,7 +141,8 @@ struct fv_span {
  * generation change under it.  It takes that hold out of nothing: nobody has handed it the ref.  So it first sets DEPS, with itself as
  * owner, which keeps a complete slot from being freed; then holds; then DEPS goes off again.
  *
- *   HERE -> CLEAN   after the bytes are on disk and copy, copy_check are written
+ *   HERE -> CLEAN   after the bytes are on disk and copy, copy_check are written; or the file that they were loaded from is what it was
+ *   CLEAN -> CLEAN  that file has changed: copy is replaced, after the bytes are on disk
  *   CLEAN -> AWAY   the block is noted in dropping; AWAY is stored; then a membarrier and a look at all pins: a pinned one goes
  *                   back to CLEAN, else the note gets FV_DROP_FREES and the block is freed; then the note is cleared
  *   AWAY -> CLEAN   a block rooted in the slot is allocated, read and checked; then its offset is stored.  Whoever wants it is rung
@@ -206,7 +207,8 @@ struct fv_task_cold {
     uint16_t registrations;
     uint16_t pad0;
     union {
-        uint64_t copy;   /* keeper, before CLEAN: file number 16 | offset in it in units of 4 KiB 48; good in CLEAN and AWAY */
+        uint64_t copy;   /* keeper, before CLEAN: file number 16 | offset in it in units of 4 KiB 48, or FV_COPY_SOURCE (shm/source.h); good in
+                          * CLEAN and AWAY */
         uint64_t actor;  /* of an actor, the home while FREE: offset of its struct fv_actor (shm/actor.h) */
     };
     uint64_t cancel FV_ALIGNED(64);

@@ -31,6 +31,7 @@ static bool take(void) {
 }
 static void let_go(void) { fv_unhold(fv_self, held); }
 static void copied(void) { fv_store_copied(fv_self, held, 7, 9); }
+static void copied_again(void) { fv_store_copied(fv_self, held, 8, 9); } /* elsewhere */
 static void write_out(void) {
     memcpy(disk, fv_at(offset_of_big), BYTES);
     copied();
@@ -135,6 +136,13 @@ static void pinned_is_right(void) { /* the driver had a view all the while */
         broken();
 }
 static bool reader_is_victim;
+static void before(void);
+static void one_of_two(void) { /* either copy, with the checksum that both have */
+    const struct fv_task_cold *c = fv_cold(index_of_big());
+    if ((c->copy != 7 && c->copy != 8) || c->copy_check != 9)
+        broken();
+    before();
+}
 static void before(void) {
     if (reader_is_victim || fv_load_relaxed_32(&fv_proc(VICTIM)->role) != FV_ROLE_KEEPER)
         look();
@@ -291,6 +299,7 @@ const struct scenario store_scenarios[] = {
     S("store: take", before, .flags = OP_SHORT, .setup = setup_keeper, .op = op_take),
     S("store: take, the last holder leaves", leave, .setup = setup_keeper, .op = op_take),
     S("store: copied", before, .setup = setup_keeper, .prepare = prepare_taken, .op = copied),
+    S("store: another copy", one_of_two, .setup = setup_keeper, .prepare = prepare_clean, .op = copied_again),
     S("store: drop", before, .flags = OP_SHORT | OP_BRIEF, .setup = setup_keeper, .prepare = prepare_clean, .op = drop),
     S("store: drop what is pinned", pinned_is_right, .flags = OP_SHORT, .setup = setup_pinned, .prepare = prepare_clean, .op = drop),
     S("store: drop, the last holder leaves", leave, .setup = setup_keeper, .prepare = prepare_last, .op = drop),
