@@ -415,12 +415,12 @@ static void order(void)
     fever_take(first, &v);
 
     /* a constant stream of higher ones: the low one comes to its turn after a second, as a step of priority is worth that */
-    double    begin = rt_now(), took = -1;
+    double    begin = rt_now(), took = -1, gap = 0; /* the longest in which this process submitted nothing: others have the CPUs */
     int       n = 0;
     for (; n < MANY; n++)
         r[n] = spin_ms_with(FEVER_WITH(.priority = 2), 3);
     fever_ref low = note_with(FEVER_WITH(.priority = 1), 63);
-    while (rt_now() - begin < 4 * RT_LONG && took < 0) {
+    for (double last = begin; rt_now() - begin < 4 * RT_LONG && took < 0; gap = FV_MAX(gap, rt_now() - last), last = rt_now()) {
         fever_take(r[n % MANY], &v);
         r[n % MANY] = spin_ms_with(FEVER_WITH(.priority = 2), 3);
         n++;
@@ -428,7 +428,7 @@ static void order(void)
             took = rt_now() - begin;
     }
     TAP_OK(took >= 0, "a low one is not starved by a stream of higher ones");
-    TAP_OK(took > 0.9, "but they go first for a second");
+    TAP_OK(took > 0.9 || gap > 0.05, "but they go first for a second, if there are always some: %.3f s without", gap);
     tap_diag("it waited for %.2f s, %d higher ones went before", took, n);
     fever_take(low, &v);
 
@@ -450,14 +450,15 @@ static void order(void)
     for (n = 0; n < MANY; n++)
         r[n] = spin_ms_remote(3);
     low = note_with(FEVER_WITH(.priority = -1), 63);
-    for (took = -1, begin = rt_now(); rt_now() - begin < 4 * RT_LONG && took < 0; n++) {
+    begin = rt_now(), took = -1, gap = 0;
+    for (double last = begin; rt_now() - begin < 4 * RT_LONG && took < 0; n++, gap = FV_MAX(gap, rt_now() - last), last = rt_now()) {
         fever_take(r[n % MANY], &v);
         r[n % MANY] = spin_ms_remote(3);
         if (fever_wait_one(low, 0) == 0)
             took = rt_now() - begin;
     }
     TAP_OK(took >= 0, "one of priority -1 is not starved by ordinary ones");
-    TAP_OK(took > 0.9, "but they go first for a second");
+    TAP_OK(took > 0.9 || gap > 0.05, "but they go first for a second, if there are always some: %.3f s without", gap);
     tap_diag("it waited for %.3f s", took);
     fever_take(low, &v);
     for (int i = 0; i < MANY; i++)

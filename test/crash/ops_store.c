@@ -86,7 +86,8 @@ static void trample(void) { /* over what is free */
     unsigned    n = 0;
     memset(junk, 0x5A, sizeof junk);
     while (n < 32 && fever_put(junk, BYTES, &ref[n]) == 0)
-        n++;
+        if (fv_in_file(fv_task(fv_ref_index(ref[n++].id))->result[0])) /* all of the memory is trampled on */
+            break;
     while (n > 0)
         fever_release(ref[--n]);
 }
