@@ -46,6 +46,7 @@ struct known {
 struct patience { /* of a process slot */
     uint64_t since_ns; /* it has been waiting in vain since then; 0: it has not */
     uint32_t idle_answers;
+    uint64_t ref; /* the object that it waits for; 0: room */
 };
 
 static struct fv_self      self;
@@ -433,6 +434,8 @@ static bool restore_wanted(uint32_t which, bool only_free) {
             forget_want(p, which, id);
             continue;
         }
+        if (which == 0 && patience[p].ref != id) /* the last one may have come without us */
+            patience[p] = (struct patience){.ref = id};
         o[n].offset = fv_store_restore_begin(&self, id, false);
         enum room room = ROOM_NONE;
         while (o[n].offset == 0 && !only_free && (room = make_room(o[n].bytes, room == ROOM_FREE)) >= ROOM_FREE) {
@@ -480,6 +483,8 @@ static bool answer_room(void) {
                 patience[p] = (struct patience){0}; /* it may have given up by itself */
             continue;
         }
+        if (patience[p].ref != 0)
+            patience[p] = (struct patience){0};
         enum room room = make_room(bytes, patience[p].idle_answers != 0);
         patience[p].idle_answers = room == ROOM_FREE ? patience[p].idle_answers + 1 : 0;
         if (room == ROOM_FREE && patience[p].idle_answers >= IDLE_ANSWERS)
