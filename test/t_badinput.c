@@ -372,11 +372,14 @@ static void test_signals(void)
     setitimer(ITIMER_REAL, &t, NULL);
     int bad = 0;
     for (int i = 0; i < 5; i++) { /* also during init and shutdown, and while threads attach */
-        bad += fever_init(FEVER_OPTIONS(.workers = 1, .quiet = 1)) != 0;
-        bad += take(add_remote(i, 2)) != i + 2;
-        bad += fever_shutdown() != 0;
+        int init = fever_init(FEVER_OPTIONS(.workers = 1, .quiet = 1)), sum = take(add_remote(i, 2)), end = fever_shutdown();
+        if (init != 0 || sum != i + 2 || end != 0) {
+            tap_diag("init %d, %d + 2 = %d, shutdown %d", init, i, sum, end);
+            bad++;
+        }
     }
     TAP_IS(bad, 0, "init and shutdown under a storm of signals");
+    bad = 0;
     rt_init(.workers = 1);
     fever_promise(&pending);
     static char big[20000];

@@ -200,13 +200,16 @@ struct fv_self *fv_enter_slow(int *why) {
         fv_self->busy = 1;
         return fv_self;
     }
-    if (fv_self != NULL && fv_self_epoch == fv_epoch) {
+    bool is_attached = fv_self != NULL && fv_self_epoch == fv_epoch;
+    if (is_attached ? fv_self->busy : !take_lock()) {
         *why = -FEVER_ESIGNAL;
         return NULL;
     }
-    if (!take_lock()) {
-        *why = -FEVER_ESIGNAL;
-        return NULL;
+    if (fv_self != NULL && fv_self_epoch == fv_epoch) { /* by a handler, just now */
+        fv_self->busy = 1;
+        if (!is_attached)
+            drop_lock();
+        return fv_self;
     }
     struct fv_self *self = fv_epoch == 0 ? NULL : attach(why);
     if (self != NULL) {
