@@ -288,8 +288,12 @@ static enum room make_room_in(enum fv_room_part part, uint64_t bytes, bool more)
     } /* once more, without what would have to be written */
 }
 
+/* more: there was room, and who was told so did not get it.  If nothing can leave, what is free is offered again: another may have been
+ * quicker. */
 static enum room make_room(uint64_t bytes, bool more) {
-    return make_room_in(has_dirs && fv_spill_is_possible() ? FV_ROOM_STORE : FV_ROOM_STORE_CLEAN, bytes, more);
+    enum fv_room_part part = has_dirs && fv_spill_is_possible() ? FV_ROOM_STORE : FV_ROOM_STORE_CLEAN;
+    enum room         room = make_room_in(part, bytes, more);
+    return more && room < ROOM_FREE ? make_room_in(part, bytes, false) : room;
 }
 
 /* In the fallback, for something new. */
