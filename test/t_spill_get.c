@@ -72,6 +72,15 @@ static bool becomes(fever_ref r, bool away)
     return false;
 }
 
+/* The last hold may be the keeper's, or a worker's that is about to let its arguments go: a moment later it is gone. */
+static bool becomes_stale(fever_ref r)
+{
+    for (double end = rt_now() + 2 * RT_LONG; rt_now() < end; rt_nap())
+        if (fever_wait_one(r, 0) == -FEVER_ESTALE)
+            return true;
+    return false;
+}
+
 /* Does so many processes (threads of the driver, workers) wait until it is read back? */
 static bool are_waiting(fever_ref r, int n)
 {
@@ -195,7 +204,7 @@ static void every_way(void)
     TAP_IS(spill_wrong(room, BYTES, 1), 0, "is right");
     TAP_IS(fever_get_raw(ref[1], room, BYTES, 0, 0), 0, "the container has it still");
     fever_release(container);
-    TAP_IS(fever_get_raw(ref[1], room, BYTES, 0, 0), -FEVER_ESTALE, "and then nobody has");
+    TAP_OK(becomes_stale(ref[1]), "and then nobody has");
     TAP_IS(fever_view_raw(ref[0], &v, &bytes, 60), 0, "a view");
     TAP_OK(bytes == BYTES && spill_wrong(v, BYTES, 0) == 0, "is right");
     for (int i = 0; i < N; i++)
