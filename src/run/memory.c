@@ -36,6 +36,10 @@ static bool                     spent; /* a task was ended at this look */
 
 /* ------------------------------------------------------------------------------------------------ limits of tasks */
 
+/* RLIMIT_DATA counts what is mapped, this what is resident: of what malloc rightly gives, a body may touch this much more than its limit,
+ * where its process had mapped it before and not touched it yet (the rest of its heap, pages shared since the fork). */
+#define MAPPED_BEFORE_BYTES (1ull << 20)
+
 bool fv_memory_is_limited(uint32_t slot) { return fv_load_acquire_64(&fv_proc(slot)->memory_limit) != 0; }
 
 bool fv_memory_is_over(uint32_t slot, pid_t pid, struct fv_overrun *overrun_out) {
@@ -43,7 +47,7 @@ bool fv_memory_is_over(uint32_t slot, pid_t pid, struct fv_overrun *overrun_out)
     uint64_t        limit = fv_load_acquire_64(&p->memory_limit), base = fv_load_relaxed_64(&p->memory_base);
     struct fv_overrun o = {.task = fv_load_relaxed_64(&p->memory_task), .limit = limit};
     struct fv_memory  m;
-    if (limit == 0 || !fv_process_memory(pid, &m) || m.private_bytes <= base + limit)
+    if (limit == 0 || !fv_process_memory(pid, &m) || m.private_bytes <= base + limit + MAPPED_BEFORE_BYTES)
         return false;
     if (fv_load_acquire_64(&p->memory_limit) != limit || fv_load_relaxed_64(&p->memory_task) != o.task)
         return false; /* another one by now */
