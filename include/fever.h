@@ -456,6 +456,22 @@ FEVER_API int  fever_error(fever_ref ref, struct fever_error *error_out);
  *   Since    0.1.0 */
 FEVER_API void fever_error_print(FILE *stream, const struct fever_error *error);
 
+/* fever_why: who waits for whom, after a call of this thread has returned -FEVER_EDEADLK.
+ *   Takes    nothing
+ *   Gives    nothing else
+ *   Returns  a text such as "ping.hit (pid 12) waits for pong.hit (pid 13), which waits for ping.back, queued behind ping.hit (pid 12)";
+ *            "" when there was no such call
+ *   Blocks   never
+ *   Context  anywhere
+ *   Threads  any; each has its own
+ *   Signals  safe in a handler
+ *   Fork     safe
+ *   Memory   the text stays as it is until the next such call, or fever_shutdown
+ *   Cost     none
+ *   Source   dlerror(3)
+ *   Since    0.1.0 */
+FEVER_API const char *fever_why(void);
+
 /* ---------------------------------------------------------------------------------------------
  * Promises.  Objects: fever_object.h
  */

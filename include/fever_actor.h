@@ -182,7 +182,8 @@ FEVER_API int fever_actor_exit(void);
  *   Takes    actor: a handle that this process holds; timeout_s: 0 polls, FEVER_FOREVER
  *   Gives    nothing
  *   Returns  0 when it has ended in good order, or been killed: fever_actor_error tells; -FEVER_ETIMEDOUT, -FEVER_EINVAL (not a number),
- *            -FEVER_ENULL, -FEVER_ETYPE (no actor), -FEVER_ESTALE, -FEVER_ECANCELED, -FEVER_EDEPTH, -FEVER_ERUNTIME; those of entry
+ *            -FEVER_ENULL, -FEVER_ETYPE (no actor), -FEVER_ESTALE, -FEVER_ECANCELED, -FEVER_EDEPTH, -FEVER_EDEADLK, -FEVER_ERUNTIME; those
+ *            of entry
  *   Blocks   until then
  *   Context  driver and task; in a task a spare worker stands in
  *   Threads  any

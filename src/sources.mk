@@ -44,6 +44,7 @@ CLI_SOURCES += src/cli/memory.c
 RUN_SOURCES += src/run/descendants.c
 # actors
 CORE_SOURCES += src/core/actor.c
+CORE_SOURCES += src/core/deadlock.c
 RUN_SOURCES += src/run/actor.c src/run/actor_host.c
 API_SOURCES += src/api/actor.c
 

@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "base/copy.h"
+#include "core/deadlock.h"
 #include "core/delay.h"
 #include "core/store.h"
 #include "run/restore.h"
@@ -149,8 +150,10 @@ static int wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uin
     }
     if (deadline == 0)
         return -FEVER_ETIMEDOUT;
-    if (self->running != 0 && index == self->running - 1)
+    if (self->running != 0 && index == self->running - 1) {
+        fv_deadlock_own(self);
         return -FEVER_EDEADLK;
+    }
     if (spin(self, index, gen, deadline))
         return 0;
     int rc = 0;
@@ -174,6 +177,10 @@ static int wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uin
         }
         if (others != NULL && one_failed(self, others)) {
             rc = others->error;
+            break;
+        }
+        if (self->is_worker && deadline == UINT64_MAX && fv_deadlock_told(self)) {
+            rc = -FEVER_EDEADLK;
             break;
         }
         uint64_t begin = fv_now_ns();
@@ -472,6 +479,10 @@ int fever_wait(const fever_ref *refs, size_t n, size_t num_returns, double timeo
         fv_store_relaxed_64(&self->proc->wait_ref, refs[first].id);
         if (self->is_worker && fv_load_acquire_32(&self->proc->spare_denied)) {
             rc = -FEVER_EDEPTH;
+            break;
+        }
+        if (self->is_worker && deadline == UINT64_MAX && num_returns == n && fv_deadlock_told(self)) {
+            rc = -FEVER_EDEADLK;
             break;
         }
         rc = fv_sleep(self, seen, deadline);

@@ -300,6 +300,11 @@ void fever_error_print(FILE *stream, const struct fever_error *e) {
     print_chain(stream, e);
 }
 
+const char *fever_why(void) {
+    const struct fv_self *self = fv_self;
+    return self == NULL || fv_self_epoch != fv_epoch ? "" : self->why;
+}
+
 /* ------------------------------------------------------------------------------------------------ in a body */
 
 int fever_fail(int app_code, const char *format, ...) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "core/deadlock.h"
 #include "core/stream.h"
 
 #define FEW_REFS 16u
@@ -173,8 +174,10 @@ static int next(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t dea
         return -FEVER_ECANCELED;
     if (deadline == 0)
         return -FEVER_ETIMEDOUT;
-    if (self->running != 0 && index == self->running - 1)
+    if (self->running != 0 && index == self->running - 1) {
+        fv_deadlock_own(self);
         return -FEVER_EDEADLK; /* its own stream */
+    }
     if (self->is_inline && deadline == UINT64_MAX && fv_is_alone(self, fv_load_acquire_64(&fv_task(index)->truth)))
         return -FEVER_EDEADLK; /* it has not run: what it depends on is not there, and nobody else will bring it */
     uint64_t until = FV_MIN(fv_now_ns() + (self->is_worker ? FV_MIN(self->spin_ns, 2000u) : self->spin_ns), deadline);
@@ -201,6 +204,10 @@ static int next(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t dea
         }
         if (self->is_worker && fv_load_acquire_32(&self->proc->spare_denied)) {
             rc = -FEVER_EDEPTH;
+            break;
+        }
+        if (self->is_worker && deadline == UINT64_MAX && fv_deadlock_told(self)) {
+            rc = -FEVER_EDEADLK;
             break;
         }
         rc = fv_sleep(self, seen, deadline);

@@ -56,6 +56,17 @@ bool fv_actor_refers(uint32_t index, uint64_t offset) {
     return false;
 }
 
+bool fv_actor_is_stalled(uint32_t index, uint32_t submitter) {
+    uint64_t at = fv_load_acquire_64(&fv_cold(index)->actor);
+    if (!(fv_task(index)->x & FV_X_OPTIONS) || lane_at(at) == NULL)
+        return false;
+    uint64_t lane = fv_load_acquire_64(&((const struct fv_actor *)fv_at(at))->lanes);
+    for (uint32_t n = 0; lane_at(lane) != NULL && n < fv_map.seg->n_procs; n++, lane = fv_load_relaxed_64(&lane_at(lane)->next))
+        if (lane_at(lane)->submitter == submitter)
+            return fv_load_acquire_32(&lane_at(lane)->stalled) != 0;
+    return false;
+}
+
 void fv_actor_free(struct fv_self *self, uint32_t index, uint32_t gen) {
     uint64_t at = fv_cold(index)->actor;
     if (!(fv_task(index)->x & FV_X_OPTIONS) || at == 0 || !fv_arena_owned(at, index, gen))

@@ -71,6 +71,8 @@ static inline void fv_actor_deliver(struct fv_self *self, struct fv_mailbox *m, 
 void fv_actor_rouse(struct fv_self *self, uint32_t index);
 /* The last one who held the slot with word t has let go: if it is an actor it may end. */
 void fv_actor_left(uint32_t index, uint64_t t);
+/* Does a call of that process slot hold up its lane, as its argument is not there?  A hint. */
+bool fv_actor_is_stalled(uint32_t index, uint32_t submitter);
 /* Has nobody a handle of it? */
 bool fv_actor_is_abandoned(uint32_t index);
 /* All calls to an actor that has ended fail; why: what it died of, NULL: not known. */

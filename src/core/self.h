@@ -62,6 +62,7 @@ struct fv_self {
     int                  fail_code;   /* FEVER_E... of that, or an errno */
     int                  app_code;
     char                 fail_text[160];
+    char                 why[400];    /* who waited for whom, when a wait was last refused as it was for itself */
     uint32_t             n_fail_frames; /* where that was */
     uint64_t             fail_frame[FV_FRAMES];
     char                *stack_low;   /* bodies in place need so much stack */

@@ -501,6 +501,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     fv_sweep_adopted(self);
     memset(proc->batch, 0, sizeof proc->batch);
     proc->current = proc->deadline_ns = proc->registering = proc->notifying = proc->wait_ref = proc->cancelling = 0;
+    proc->waits_alone = 0;
     proc->blocked = proc->want_spare = proc->depth = 0; /* patron stays: if it is still blocked the successor stands in for it */
     proc->parked = proc->leaves = proc->leave_wanted = proc->lease = 0;
     proc->memory_limit = proc->memory_task = 0;

@@ -205,6 +205,21 @@ static bool run_call(struct fv_self *self, uint32_t index) {
     return fv_truth_gen(t) != gen || (s != FV_READY && s != FV_BLOCKED && s != FV_DELAYED);
 }
 
+/* Begins or ceases to be held up. */
+static void set_stalled(struct inbox *b, bool stalled) {
+    b->is_stalled = stalled;
+    if (!stalled) {
+        fv_store_relaxed_32(&b->lane->stalled, 0);
+        return;
+    }
+    /* ORDER deadlock (seq_cst): stalled, by an exchange, before the look whether somebody waits, who may wait for what is behind.  Pairs with
+     * deadlock (seq_cst) in fv_deadlock_told(). */
+    fv_fas_32(&b->lane->stalled, 1);
+    FV_EACH_ACTIVE(p)
+        if (fv_load_acquire_32(&fv_proc(p)->waits_alone))
+            fv_bell_ring(fv_proc(p));
+}
+
 /* Calls of one caller, in order.  True: there were some. */
 static bool serve(struct fv_self *self, struct inbox *b) {
     bool any = false;
@@ -224,8 +239,10 @@ static bool serve(struct fv_self *self, struct inbox *b) {
             fv_prefetch_write(fv_task(c.index) + 4);
         }
         int rc = fv_actor_claim_call(self, c.index, fv_call_word(me.ref, c.place));
-        b->is_stalled = rc == 0 || (rc > 0 && !run_call(self, c.index));
+        bool stalled = rc == 0 || (rc > 0 && !run_call(self, c.index));
         b->stalled = c;
+        if (FV_UNLIKELY(stalled != b->is_stalled))
+            set_stalled(b, stalled);
         any |= rc > 0;
         if (b->is_stalled)
             return any;

@@ -215,6 +215,7 @@ static void tidy(struct fv_self *self) {
 }
 
 void fv_worker_note_wait(struct fv_proc *p, unsigned reason, uint64_t ref) {
+    fv_store_release_32(&p->waits_alone, 0);
     fv_store_relaxed_64(&p->wait_ref, ref);
     if (reason != FV_WAIT_NOT)
         fv_store_relaxed_64(&p->wait_since_ns, fv_now_ns());

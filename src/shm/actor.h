@@ -35,6 +35,7 @@
  *   lost      submitter 1, after READY, when the ring is full, or was and has not been looked after yet; owner 0, by an exchange, before
  *             it looks through the submitter's slab (ORDER lane-lost)
  *   head      owner of the actor
+ *   stalled   owner of the actor: a call whose argument is not there holds up the others (ORDER deadlock)
  *   hint[]    submitter: index of a task slot 32 | place 32
  *
  * All of it but `next` is a hint.  The truth is: READY, and the call word.  While `lost` is set nothing is pushed; so whatever is not in
@@ -79,6 +80,7 @@ struct fv_lane {
     uint32_t tail;
     uint32_t lost;
     uint32_t head FV_ALIGNED(64);
+    uint32_t stalled;
     uint64_t hint[FV_LANE_HINTS] FV_ALIGNED(64);
 };
 _Static_assert(sizeof(struct fv_lane) == 192 + 8 * FV_LANE_HINTS, "what doc/actors.md says");
