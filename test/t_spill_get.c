@@ -2,16 +2,18 @@
  *
  * Run by:          make check.
  *
- * Reads and writes of the keeper are wrapped by the linker: the disk stands still as long as the test says so.
+ * Reads and writes of the keeper are wrapped by the linker: the disk stands still as long as the test says so.  So is fork: who forks
+ * is slower than its child.
  */
 #include <pthread.h>
 
+#include "core/store.h"
 #include "plat/fileio.h"
 #include "spill.h"
 
 #define BYTES ((size_t)700000)
 
-enum { NO_READS, NO_WRITES, EACH_MS /* one takes so long, at least */, GO, BEGUN, N_WORDS };
+enum { NO_READS, NO_WRITES, EACH_MS /* one takes so long, at least */, GO, BEGUN, SLOW_FORK, FORKED, N_WORDS };
 static atomic_int *page;
 static void       *room;
 
@@ -24,6 +26,20 @@ int __wrap_fv_io_run(struct fv_io_queue *q, struct fv_io *ios, size_t n)
     for (int ms = page != NULL && n != 0 ? atomic_load(&page[EACH_MS]) : 0; ms > 0; ms--)
         rt_nap();
     return __real_fv_io_run(q, ios, n);
+}
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+pid_t __wrap_fork(void)
+{
+    pid_t pid = __real_fork();
+
+    if (pid > 0 && page != NULL && atomic_load(&page[SLOW_FORK])) {
+        atomic_store(&page[FORKED], 1);
+        while (atomic_load(&page[SLOW_FORK]))
+            rt_nap();
+    }
+    return pid;
 }
 
 static void set(int word, int value) { atomic_store(&page[word], value); }
@@ -533,6 +549,53 @@ static void keeper_holds(void)
     rt_shutdown();
 }
 
+static void *puts_one(void *arg)
+{
+    fever_ref *ref = arg;
+    int        rc = spill_put(BYTES, 2, ref);
+
+    set(GO, 1);
+    return (void *)(intptr_t)rc;
+}
+
+/* Until the keeper has looked at what is wanted, and sleeps. */
+static bool keeper_sleeps(void)
+{
+    for (double end = rt_now() + RT_LONG; rt_now() < end; rt_nap())
+        if (fv_load_acquire_32(&fv_proc(fv_rt.keeper_slot)->parked) && !fv_load_acquire_32(&spill_books()->wanted))
+            return true;
+    return false;
+}
+
+/* The keeper has looked, and sleeps, before the supervisor has written down who it is: who asks meanwhile can ring nobody. */
+static void asked_while_it_is_forked(void)
+{
+    fever_ref   held, other = FEVER_NULL_REF;
+    const void *v;
+    size_t      bytes;
+    pthread_t   thread;
+    void       *rc;
+
+    begin();
+    rt_init(.workers = 1, .store_bytes = MIB, .spill_at = 100, .fallback_bytes = 1);
+    TAP_IS(spill_put(BYTES, 1, &held), 0, "an object that fills the store nearly");
+    TAP_IS(fever_view_raw(held, &v, &bytes, 60), 0, "and is in use");
+    set(SLOW_FORK, 1);
+    TAP_IS(pthread_create(&thread, NULL, puts_one, &other), 0, "another is put: the keeper is forked");
+    TAP_OK(rt_until(&page[FORKED], 1), "the supervisor is slow to go on");
+    TAP_OK(keeper_sleeps(), "the keeper has looked, and sleeps");
+    fv_store_ask(fv_self);
+    set(SLOW_FORK, 0);
+    TAP_OK(keeper_sleeps(), "it looks again, as it was asked");
+    TAP_OK(rt_until(&page[GO], 1), "who puts has its answer");
+    pthread_join(thread, &rc);
+    TAP_IS((int)(intptr_t)rc, -FEVER_ESTOREFULL, "there is no room");
+    TAP_IS(fever_view_end(held), 0, "the view ends");
+    fever_release(held);
+    rt_balanced(0);
+    rt_shutdown();
+}
+
 int main(void)
 {
     rt_begin(120);
@@ -547,5 +610,6 @@ int main(void)
     slow_disk();
     prefetched();
     keeper_holds();
+    asked_while_it_is_forked();
     return tap_done();
 }

@@ -146,7 +146,10 @@ static bool start(void) {
     keeper = pid;
     started_ns = fv_now_ns();
     p->pid = (uint32_t)pid;
-    fv_store_release_32(&fv_map.seg->keeper.slot, slot);
+    /* ORDER keep (seq_cst): the slot before the bell.  Who has asked since the fork and found no slot has called us, not the keeper, which
+     * may have looked before.  Losing it: both sleep. */
+    fv_fas_32(&fv_map.seg->keeper.slot, slot);
+    fv_bell_ring(p);
     fv_map.seg->keeper.restarts += once;
     once = true;
     return true;
