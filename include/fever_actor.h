@@ -28,6 +28,8 @@ struct fever_actor_class {
     const char *name;
     size_t      state_bytes, state_align;
     void      (*destroy)(void *state);
+    int       (*save)(const void *state, fever_ref *saved_out);
+    int       (*restore)(void *state, fever_ref saved);
 };
 
 /* Options of one actor.  A field that is 0 (or NULL) means the default in brackets. */
@@ -37,6 +39,7 @@ struct fever_actor_options {
     int         max_task_retries; /* of a call in which it died [0: at most once]; at most 250 */
     const char *name;             /* shown by the tools, up to 47 characters [the definition's] */
     double      grace_s;          /* how long its destructor may take before it is killed [10] */
+    int         checkpoint_every; /* after so many calls FEVER_CHECKPOINT's body is run [0: only by fever_actor_checkpoint()] */
 };
 #define FEVER_NO_LIMIT (-1)
 #define FEVER_ACTOR_WITH(...) (&(struct fever_actor_options){.struct_bytes = sizeof(struct fever_actor_options), ##__VA_ARGS__})
@@ -178,6 +181,23 @@ FEVER_API int fever_actor_kill(fever_actor actor, unsigned flags);
  *   Since    0.1.0 */
 FEVER_API int fever_actor_exit(void);
 
+/* fever_actor_checkpoint: in a method: saves the state, by the body of FEVER_CHECKPOINT(name), for the next process of the actor.
+ *   Takes    nothing
+ *   Gives    nothing.  When it returns 0 this checkpoint is the one that a restart goes on from, and the one before is let go of.  A death on
+ *            the way leaves that one
+ *   Returns  0; what the body of FEVER_CHECKPOINT has returned if not 0: the last checkpoint stays; -FEVER_ESTATE (its ref is not ready),
+ *            -FEVER_ENULL, -FEVER_ESTALE, -FEVER_ENOTASK (the actor has no such body), -FEVER_ECONTEXT (not in an actor)
+ *   Blocks   as that body
+ *   Context  a method, or the constructor
+ *   Threads  the actor's own
+ *   Signals  not in a handler
+ *   Fork     refused in a child that the method forked
+ *   Memory   the object that it has made, until the next checkpoint or the end of the actor; for a moment both
+ *   Cost     that body, and a few atomic operations
+ *   Source   Ray's checkpointable actors
+ *   Since    0.1.0 */
+FEVER_API int fever_actor_checkpoint(void);
+
 /* fever_actor_wait: waits until an actor has ended.
  *   Takes    actor: a handle that this process holds; timeout_s: 0 polls, FEVER_FOREVER
  *   Gives    nothing
@@ -246,18 +266,23 @@ FEVER_API void  fever_actor_serve(int rc);
 #endif
 
 #ifndef __cplusplus
-/* FEVER_ACTOR, FEVER_METHOD, FEVER_METHOD_VOID, FEVER_DESTRUCTOR: defines an actor: its state, its constructor, its methods.
+/* FEVER_ACTOR, FEVER_METHOD, FEVER_METHOD_VOID, FEVER_DESTRUCTOR, FEVER_CHECKPOINT, FEVER_RESTORE: defines an actor: its state, its
+ * constructor, its methods.
  *   Form     FEVER_ACTOR(state, name, (type1, arg1), ...) { self->...; return 0; }
  *   Form     FEVER_METHOD(name, type, method, (type1, arg1), ...) { ...; return value; }
  *   Form     FEVER_METHOD_VOID(name, method, (type1, arg1), ...) { ... }
  *   Form     FEVER_DESTRUCTOR(name) { ... }
+ *   Form     FEVER_CHECKPOINT(name) { return fever_put(..., saved); }
+ *   Form     FEVER_RESTORE(name) { return fever_get(saved, ...); }
  *   Form     name_actor name_new(type1 arg1, ...);
  *   Form     name_actor name_new_with(const struct fever_actor_options *options, type1 arg1, ...);
  *   Form     fever_ref name_method_remote(name_actor actor, type1 arg1, ...);
  *   Form     fever_ref name_method_with(const struct fever_task_options *options, name_actor actor, type1 arg1, ...);
  *   Form     int name_method_send(name_actor actor, type1 arg1, ...);
  *   Takes    arguments as FEVER_TASK.  In all bodies `self` is a pointer to the state, which the constructor finds cleared; what the
- *            constructor returns is 0, or an error code of its own, with which (or by fever_fail) the actor fails
+ *            constructor returns is 0, or an error code of its own, with which (or by fever_fail) the actor fails.  FEVER_CHECKPOINT's body
+ *            puts what is to outlive the process into an object, the hold of which it gives away through `saved`; FEVER_RESTORE's finds its ref
+ *            in `saved`, after the constructor has run again, and returns as that does
  *   Gives    name_new makes an actor; name_method_remote and name_method_with call a method; name_method_send does so without a ref.  The
  *            type name_actor is for this actor's methods only; its member `any` is the untyped handle
  *   Returns  name_new: as fever_actor_make; name_method_remote and name_method_with: as fever_actor_call_ref; name_method_send: as
@@ -301,6 +326,18 @@ FEVER_API void  fever_actor_serve(int rc);
     static void fever_destroy_##name_(void *fever_state_) { fever_destruct_##name_(fever_state_); } \
     __attribute__((constructor, unused)) static void fever_link_##name_(void) { fever_class_##name_.destroy = fever_destroy_##name_; } \
     static void fever_destruct_##name_(__attribute__((unused)) fever_state_##name_ *self)
+
+#define FEVER_CHECKPOINT(name_) \
+    static int fever_checkpoint_##name_(const fever_state_##name_ *self, fever_ref *saved); \
+    static int fever_save_##name_(const void *fever_state_, fever_ref *fever_saved_) { return fever_checkpoint_##name_(fever_state_, fever_saved_); } \
+    __attribute__((constructor, unused)) static void fever_link_save_##name_(void) { fever_class_##name_.save = fever_save_##name_; } \
+    static int fever_checkpoint_##name_(__attribute__((unused)) const fever_state_##name_ *self, __attribute__((unused)) fever_ref *saved)
+
+#define FEVER_RESTORE(name_) \
+    static int fever_restore_##name_(fever_state_##name_ *self, fever_ref saved); \
+    static int fever_reload_##name_(void *fever_state_, fever_ref fever_saved_) { return fever_restore_##name_(fever_state_, fever_saved_); } \
+    __attribute__((constructor, unused)) static void fever_link_restore_##name_(void) { fever_class_##name_.restore = fever_reload_##name_; } \
+    static int fever_restore_##name_(__attribute__((unused)) fever_state_##name_ *self, __attribute__((unused)) fever_ref saved)
 
 #define FEVER_METHOD(actor_, T, name_, ...)   FEVER_METHOD_(actor_, T, actor_##_##name_, #actor_ "." #name_, ##__VA_ARGS__)
 #define FEVER_METHOD_VOID(actor_, name_, ...) FEVER_METHOD_VOID_(actor_, actor_##_##name_, #actor_ "." #name_, ##__VA_ARGS__)

@@ -36,12 +36,15 @@ static int read_options(const struct fever_actor_options *user, struct fv_actor_
         memcpy(&o, user, FV_MIN(user->struct_bytes, sizeof o));
     if (o.max_restarts < FEVER_NO_LIMIT || o.max_task_retries < FEVER_NO_LIMIT || o.max_task_retries > 250 || !(o.grace_s >= 0) || isinf(o.grace_s))
         return -FEVER_EINVAL;
+    if (o.checkpoint_every < 0)
+        return -FEVER_EINVAL;
     if (o.name != NULL && strnlen(o.name, 48) == 48)
         return -FEVER_EINVAL;
     spec->max_restarts = o.max_restarts < 0 ? FV_NO_LIMIT : (uint32_t)o.max_restarts;
     spec->max_task_retries = o.max_task_retries < 0 ? 250 : (uint32_t)o.max_task_retries;
     spec->grace_ns = (uint64_t)(FV_MIN(o.grace_s == 0 ? GRACE_S : o.grace_s, 1e9) * 1e9);
     spec->name = o.name;
+    spec->save_every = (uint32_t)o.checkpoint_every;
     return 0;
 }
 
@@ -55,6 +58,8 @@ static int make_at(const struct fever_def *def, const void *args, size_t bytes, 
     if (self == NULL)
         return why;
     int rc = self->is_inline ? -FEVER_ECONTEXT : !(def->flags & FEVER_DEF_ACTOR) ? -FEVER_ENOTASK : read_options(options, &spec);
+    if (rc == 0 && spec.save_every != 0 && def->actor_class->save == NULL)
+        rc = -FEVER_EINVAL; /* of what? */
     if (rc == 0)
         rc = fv_submit_for(self, def, args, bytes, NULL, FV_HELD, 0, 0, 0, site, &(struct fv_for){.spec = &spec}, id_out);
     return fv_leave(self, rc);

@@ -30,6 +30,7 @@ uint64_t fv_actor_block(struct fv_self *self, uint32_t index, uint32_t gen, cons
     a->max_restarts = spec->max_restarts;
     a->max_task_retries = spec->max_task_retries;
     a->grace_ns = spec->grace_ns;
+    a->save_every = spec->save_every;
     if (spec->name != NULL)
         memcpy(a->name, spec->name, strnlen(spec->name, sizeof a->name - 1));
     return offset;
@@ -72,6 +73,9 @@ void fv_actor_free(struct fv_self *self, uint32_t index, uint32_t gen) {
     if (!(fv_task(index)->x & FV_X_OPTIONS) || at == 0 || !fv_arena_owned(at, index, gen))
         return; /* who freed it before, and died, had come to the end */
     struct fv_actor *a = fv_at(at);
+    for (unsigned i = 0; i < 2; i++)
+        if (a->saved[i] != 0)
+            fv_shared_release(self, a->saved[i], &a->saved[i]);
     /* Each is taken off the list before it is freed, and the block goes last: a death on the way leaves what is on the list, and at most
      * one lane that no slot refers to, which the sweep finds. */
     for (uint64_t lane; (lane = fv_load_relaxed_64(&a->lanes)) != 0;) {
@@ -79,6 +83,43 @@ void fv_actor_free(struct fv_self *self, uint32_t index, uint32_t gen) {
         fv_arena_free(&self->heap, lane, sizeof(struct fv_lane), index, gen);
     }
     fv_arena_free(&self->heap, at, sizeof *a, index, gen);
+}
+
+/* ------------------------------------------------------------------------------------------------ checkpoints */
+
+uint64_t fv_actor_saved(struct fv_self *self, struct fv_actor *a) {
+    /* ORDER checkpoint (acquire): saved_at before the record.  Pairs with checkpoint (release) in fv_actor_save(). */
+    uint32_t at = fv_load_acquire_32(&a->saved_at);
+    for (uint32_t i = 0; i < 2; i++)
+        if (a->saved[i] != 0 && i + 1 != at)
+            fv_shared_release(self, a->saved[i], &a->saved[i]);
+    return at == 0 ? 0 : a->saved[at - 1];
+}
+
+int fv_actor_save(struct fv_self *self, struct fv_actor *a, uint64_t saved) {
+    uint32_t index = 0, next = a->saved_at == 1 ? 1 : 0;
+    uint64_t t = 0;
+    int      rc = fv_ref_check(saved, &index, &t);
+    if (rc == 0 && fv_truth_state(t) != FV_DONE)
+        rc = -FEVER_ESTATE;
+    if (rc < 0)
+        return rc;
+    fv_actor_saved(self, a);
+    if (!fv_shared_acquire(self, saved, &a->saved[next]))
+        return -FEVER_ESTALE;
+    /* ORDER checkpoint (release): the record, and the object, before saved_at.  Pairs with checkpoint (acquire) in fv_actor_saved().  Killed before
+     * it: the last checkpoint stands, and the record is let go of; after it: the same of the other record. */
+    fv_store_release_32(&a->saved_at, next + 1);
+    fv_actor_saved(self, a);
+    return 0;
+}
+
+uint32_t fv_actor_records(uint32_t index, uint64_t id) {
+    uint64_t at = fv_load_acquire_64(&fv_cold(index)->actor);
+    if (!fv_task_is_actor(index) || !(fv_task(index)->x & FV_X_OPTIONS) || lane_at(at) == NULL)
+        return 0;
+    const struct fv_actor *a = fv_at(at);
+    return (fv_load_acquire_64(&a->saved[0]) == id) + (fv_load_acquire_64(&a->saved[1]) == id);
 }
 
 /* ------------------------------------------------------------------------------------------------ mailboxes */

@@ -11,6 +11,7 @@
 struct fv_actor_spec {
     uint32_t    max_restarts, max_task_retries;
     uint64_t    grace_ns;
+    uint32_t    save_every;
     const char *name; /* NULL: none */
 };
 
@@ -73,6 +74,8 @@ void fv_actor_rouse(struct fv_self *self, uint32_t index);
 void fv_actor_left(uint32_t index, uint64_t t);
 /* Does a call of that process slot hold up its lane, as its argument is not there?  A hint. */
 bool fv_actor_is_stalled(uint32_t index, uint32_t submitter);
+/* Records that the actor in slot index has of holds on id. */
+uint32_t fv_actor_records(uint32_t index, uint64_t id);
 /* Has nobody a handle of it? */
 bool fv_actor_is_abandoned(uint32_t index);
 /* All calls to an actor that has ended fail; why: what it died of, NULL: not known. */
@@ -84,6 +87,11 @@ void fv_actor_ended(struct fv_self *self, uint64_t actor);
 /* READY -> RUN by self of the call in slot index, if that is the call with this word.  1 done; 0 it waits for its argument, or for its
  * time; -1 it is gone, or in other hands for good. */
 int fv_actor_claim_call(struct fv_self *self, uint32_t index, uint64_t word);
+
+/* That object is its checkpoint from now on, the one before is let go of. */
+int fv_actor_save(struct fv_self *self, struct fv_actor *a, uint64_t saved);
+/* The last one; 0: there is none.  What the dead left on the way to the next is let go of. */
+uint64_t fv_actor_saved(struct fv_self *self, struct fv_actor *a);
 
 /* --- supervisor, after a death --------------------------------------------------------------- */
 /* Before the tasks that the dead was running: if it was an actor's process, the actor is restarted or ends. */

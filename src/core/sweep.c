@@ -329,6 +329,7 @@ static uint32_t records_of(uint64_t id) {
             if (fv_truth_state(t) == FV_FREE || !(fv_load_relaxed_8(&fv_task(i)->x) & (FV_X_NESTED | FV_X_OPTIONS)))
                 continue;
             n += fv_stream_records(i, fv_truth_gen(t), id);
+            n += fv_actor_records(i, id);
             uint64_t *nested = fv_task_nested(i, t, &k);
             for (uint64_t j = 0; nested != NULL && j < k; j++)
                 n += fv_load_acquire_64(&nested[j]) == id;

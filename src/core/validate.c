@@ -109,6 +109,9 @@ int fv_validate(FILE *stream, bool expect_empty) {
             uint64_t *nested = fv_task_nested(i, t, &k);
             for (uint64_t j = 0; nested != NULL && j < k; j++)
                 record(&c, nested[j], "container", i);
+            if (fv_task_is_actor(i) && fv_task(i)->x & FV_X_OPTIONS)
+                for (uint64_t j = 0; j < 2; j++)
+                    record(&c, fv_actor_of(i)->saved[j], "checkpoint", i);
             const struct fv_stream *s = fv_stream_of(i, fv_truth_gen(t));
             for (uint64_t j = 0; s != NULL && j < s->capacity; j++) {
                 record(&c, s->entry[j].item, "stream", i);

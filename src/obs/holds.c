@@ -4,6 +4,8 @@
  */
 #include "obs/holds.h"
 
+#include "shm/actor.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +83,15 @@ static void add_items(struct list *l, const struct fv_obs *o, const struct fv_ob
     }
 }
 
+static void add_saved(struct list *l, const struct fv_obs *o, const struct fv_obs_task *t) {
+    uint64_t saved[2];
+    if (t->hot.kind != FV_KIND_ACTOR || !(t->hot.x & FV_X_OPTIONS) || t->cold.actor == 0 ||
+        !fv_obs_bytes(o, t->cold.actor + offsetof(struct fv_actor, saved), saved, sizeof saved))
+        return;
+    for (unsigned i = 0; i < 2; i++)
+        add(l, saved[i], FV_HOLD_CONTAINER, t->id);
+}
+
 static void add_process(struct list *l, const struct fv_obs *o, uint32_t p, const struct fv_proc *proc) {
     uint64_t *table = proc->holds_open ? malloc(FV_HOLDS_MAX * sizeof *table) : NULL;
     if (proc->holds_open && table == NULL)
@@ -123,6 +134,7 @@ bool fv_obs_holds(const struct fv_obs *o, struct fv_obs_hold **holds_out, size_t
             add_arguments(&l, o, &t);
             add_nested(&l, o, &t);
             add_items(&l, o, &t);
+            add_saved(&l, o, &t);
         }
     }
     if (l.failed) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "core/actor.h"
 #include "core/cancel.h"
 #include "run/fast.h"
@@ -44,6 +45,7 @@ static struct {
     uint32_t         n_inboxes, room_inboxes;
     uint64_t         lanes_seen; /* head of the list when it was last taken */
     uint32_t         sweeps_seen;
+    uint32_t         unsaved;  /* calls since the last checkpoint */
     bool             exits;    /* fever_actor_exit was called */
 } me;
 
@@ -220,6 +222,31 @@ static void set_stalled(struct inbox *b, bool stalled) {
             fv_bell_ring(fv_proc(p));
 }
 
+static int save(struct fv_self *self) {
+    const struct fever_actor_class *class = fv_defs[fv_task(me.index)->def]->actor_class;
+    fever_ref                       saved = {0};
+    if (class->save == NULL)
+        return -FEVER_ENOTASK;
+    me.unsaved = 0;
+    int rc = class->save(me.state, &saved);
+    if (rc == 0 && saved.id == 0)
+        rc = -FEVER_ENULL;
+    if (rc == 0)
+        rc = fv_actor_save(self, me.actor, saved.id);
+    if (saved.id != 0)
+        fever_release(saved);
+    return rc;
+}
+
+/* It is time for a checkpoint.  Where that fails the last one stays. */
+static void save_in_turn(struct fv_self *self) {
+    uint32_t base = self->n_own;
+    int      rc = save(self);
+    fv_own_release(self, base);
+    if (rc != 0 && rc != -FEVER_ENOTASK)
+        fv_warn("actor %s: its checkpoint failed (%d), the last one stays", fv_defs[fv_task(me.index)->def]->name, rc);
+}
+
 /* Calls of one caller, in order.  True: there were some. */
 static bool serve(struct fv_self *self, struct inbox *b) {
     bool any = false;
@@ -244,6 +271,8 @@ static bool serve(struct fv_self *self, struct inbox *b) {
         if (FV_UNLIKELY(stalled != b->is_stalled))
             set_stalled(b, stalled);
         any |= rc > 0;
+        if (FV_UNLIKELY(me.actor->save_every != 0) && rc > 0 && !stalled && ++me.unsaved >= me.actor->save_every)
+            save_in_turn(self);
         if (b->is_stalled)
             return any;
     }
@@ -344,7 +373,26 @@ static void limit_end(struct fv_self *self) {
     }
 }
 
+/* The constructor has run: goes on from the last checkpoint. */
+static int restore(struct fv_self *self) {
+    const struct fever_actor_class *class = fv_defs[fv_task(me.index)->def]->actor_class;
+    uint64_t                        saved = fv_actor_saved(self, me.actor);
+    uint32_t                        base = self->n_own;
+    if (saved == 0 || class->restore == NULL || me.actor->restarts == 0)
+        return 0;
+    int rc = class->restore(me.state, (fever_ref){saved});
+    fv_own_release(self, base); /* views, as at the end of a method */
+    return rc;
+}
+
 void *fever_actor_state(void) { return me.state; }
+
+int fever_actor_checkpoint(void) {
+    struct fv_self *self = fv_self;
+    if (self == NULL || me.actor == NULL || self->running == 0)
+        return -FEVER_ECONTEXT;
+    return save(self);
+}
 
 void fever_actor_serve(int rc) {
     struct fv_self *self = fv_self;
@@ -352,6 +400,8 @@ void fever_actor_serve(int rc) {
         return;
     if (rc != 0 && !self->failed)
         fever_fail(rc, "its constructor returned %d", rc);
+    if (!self->failed && (rc = restore(self)) != 0 && !self->failed)
+        fever_fail(rc, "what restores it from its checkpoint returned %d", rc);
     if (self->failed)
         return;
     fv_store_release_32(&me.actor->stage, FV_ACTOR_ALIVE);

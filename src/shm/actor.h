@@ -25,6 +25,8 @@
  *   restarts, ..    supervisor                  for the tools
  *   stage           owner                       for the tools: see enum fv_actor_stage; sweep: a death in CONSTRUCTING is the constructor's
  *   n_calls         owner                       for the tools
+ *   saved_at        owner                       TRUTH of the last checkpoint: 1 + its place in saved; 0: there is none (ORDER checkpoint)
+ *   saved           owner                       records of holds (core/hold.c): that one's, and one that is being made or let go of
  *   kill_wanted     anyone 1, supervisor 0      its process is to be ended, and to be replaced if restarts are left
  *
  * struct fv_lane, a mailbox: one for each process slot that has called the actor, also a block of the actor's slot:
@@ -63,9 +65,12 @@ struct fv_actor {
     uint32_t max_task_retries;
     char     name[48];
     uint64_t grace_ns;     /* how long it may take to end, once nobody has a handle */
+    uint32_t save_every;   /* a checkpoint after so many calls; 0: when a method asks */
     uint32_t stage FV_ALIGNED(64);
     uint32_t restarts;
     uint64_t n_calls;
+    uint64_t saved[2];
+    uint32_t saved_at;
     uint32_t kill_wanted FV_ALIGNED(64);
     uint32_t pad0;
     uint64_t end_by_ns;    /* owner: it is ending, and killed then; 0: it is not */

@@ -26,6 +26,17 @@ FEVER_ACTOR(struct tally, tally) {
     self->n = 0;
     return 0;
 }
+struct tally_saved {
+    long n, check;
+};
+FEVER_CHECKPOINT(tally) { return fever_put(&(struct tally_saved){self->n, ~self->n}, sizeof(struct tally_saved), saved); }
+FEVER_RESTORE(tally) {
+    struct tally_saved s = {0, 0};
+    if (fever_get_for(saved, &s, 0) < 0 || s.check != ~s.n)
+        broken();
+    self->n = s.n;
+    return 0;
+}
 FEVER_METHOD(tally, long, count, (long, x)) {
     ran(x);
     self->n++;
@@ -241,6 +252,16 @@ static void end(void) {
     fv_task_complete(fv_self, index, FV_FAIL);
     fv_actor_finish(fv_self);
 }
+static void become_and_save(void) {
+    become_and_fail();
+    if (fever_actor_checkpoint() < 0)
+        broken();
+}
+static void save(void) { /* then its calls, so that they are done where it is not killed */
+    if (fever_actor_checkpoint() < 0)
+        broken();
+    fv_actor_step(fv_self);
+}
 static void finish_as(void) { release_a(); }
 static void finish_as_dep(void) {
     fever_release(s);
@@ -273,5 +294,7 @@ const struct scenario actor_scenarios[] = {
            .finish = finish_as),
     WORKER("actor: it ends, and tells its callers", .flags = OP_ACTOR, .setup = setup_last_life, .prepare = become_and_fail, .op = end,
            .finish = finish_as),
+    WORKER("actor: its first checkpoint", .flags = OP_ACTOR, .setup = setup_answering, .prepare = become_and_fail, .op = save, .finish = finish_as),
+    WORKER("actor: a checkpoint", .flags = OP_ACTOR, .setup = setup_answering, .prepare = become_and_save, .op = save, .finish = finish_as),
 };
 const unsigned n_actor_scenarios = sizeof actor_scenarios / sizeof actor_scenarios[0];
