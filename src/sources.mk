@@ -29,10 +29,12 @@ RUN_SOURCES += src/run/full.c src/run/keeper.c src/run/keeper_host.c src/run/roo
 # nodes: what to launch and to drain
 POLICY_SOURCES += src/policy/place.c
 POLICY_SOURCES += src/policy/gang.c src/policy/label.c src/policy/pack.c src/policy/plan.c src/policy/scale.c src/policy/scale_words.c
+# where each process is now
+PLAT_SOURCES += src/plat/stack.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c
 CLI_SOURCES  = src/cli/attach.c src/cli/detail.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
                src/cli/process.c src/cli/status.c src/cli/table.c src/cli/task.c
-CLI_SOURCES += src/cli/resources.c
+CLI_SOURCES += src/cli/resources.c src/cli/stack.c
 
 # objects with a name, a shape, metadata
 CORE_SOURCES += src/core/object.c

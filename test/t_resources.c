@@ -597,7 +597,7 @@ static void resume(void)
     never_more();
 
     reset(); /* its time limit */
-    a = blocked_one(2, 0.02, 2, h);
+    a = blocked_one(2, 2, 2, h); /* time enough for the others to take its CPUs */
     TAP_OK(waits_to_resume(20000), "the wait's time is over");
     TAP_IS(page->inside[1], 0, "it goes on when its CPUs are there");
     take_all(2, h);

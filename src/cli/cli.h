@@ -46,6 +46,7 @@ void cli_detach(struct cli_runtime *runtimes, int n);
 int cli_status(const struct cli *cli);
 int cli_list(const struct cli *cli, const char *what);
 int cli_memory(const struct cli *cli);
+int cli_stack(const struct cli *cli);
 int cli_options(const struct cli *cli);
 int cli_simulate(const struct cli *cli, const char *cluster, const char *workload);
 int cli_help(const char *command);
@@ -61,6 +62,11 @@ json_t *cli_objects(const struct cli *cli, const struct fv_obs *o, size_t *n_all
 /* detail.c: attempts, and where a failed one was, added to a task's row; those of all rows as text */
 void    cli_add_detail(json_t *row, const struct fv_obs *o, const struct fv_obs_task *t);
 void    cli_print_detail(const json_t *rows);
+/* Adds to a list what is known of an address: {"function", "file", "line", "module", "offset"}, and what it is inlined into. */
+struct fv_symbols;
+void    cli_add_frame(json_t *list, struct fv_symbols *symbols, uint64_t address, const char *module, uint64_t base);
+/* Those frames, a line each; all: not only up to the body of the task. */
+void    cli_print_frames(const json_t *frames, bool all);
 /* "worker 3", of a process slot */
 const char *cli_who(const struct fv_obs *o, uint32_t p, char *buf, size_t bytes);
 /* {"ref", "name", "state"} of a ref, null for 0 */

@@ -41,6 +41,18 @@ static json_t *attempts_of(const struct fv_obs *o, const struct fv_obs_task *t, 
     return list;
 }
 
+void cli_add_frame(json_t *list, struct fv_symbols *symbols, uint64_t address, const char *module, uint64_t base) {
+    struct fv_symbol s[INLINED];
+    unsigned         n = symbols != NULL ? fv_symbols_find(symbols, address, s, INLINED) : 0;
+    char             offset[32];
+    snprintf(offset, sizeof offset, "%#llx", (unsigned long long)(address - base));
+    if (n == 0)
+        s[n++] = (struct fv_symbol){.line = 0};
+    for (unsigned k = 0; k < n; k++)
+        json_array_append_new(list, json_pack("{s:o, s:o, s:i, s:o, s:s}", "function", text_of(s[k].function), "file", text_of(s[k].file), "line",
+                                              s[k].line, "module", module != NULL ? text_of(module) : json_null(), "offset", offset));
+}
+
 /* Its functions have the names of the driver's program: workers are forked from it. */
 static json_t *frames_of(const struct fv_obs *o, const struct fever_error *e) {
     static struct fv_symbols *symbols;
@@ -51,16 +63,9 @@ static json_t *frames_of(const struct fv_obs *o, const struct fever_error *e) {
         symbols = fv_symbols_open((pid_t)o->head->driver_pid);
     }
     for (unsigned i = 0; i < FV_MIN(e->n_frames, (unsigned)FEVER_ERROR_FRAMES); i++) {
-        struct fv_symbol s[INLINED];
-        unsigned         m = e->frame_module[i], n = symbols != NULL ? fv_symbols_find(symbols, e->frame[i], s, INLINED) : 0;
-        bool             known = m < e->n_modules && m < FEVER_ERROR_MODULES;
-        char             offset[32];
-        snprintf(offset, sizeof offset, "%#llx", (unsigned long long)(e->frame[i] - (known ? e->module[m].base : 0)));
-        if (n == 0)
-            s[n++] = (struct fv_symbol){.line = 0};
-        for (unsigned k = 0; k < n; k++)
-            json_array_append_new(list, json_pack("{s:o, s:o, s:i, s:o, s:s}", "function", text_of(s[k].function), "file", text_of(s[k].file), "line",
-                                                  s[k].line, "module", known ? text_of(e->module[m].name) : json_null(), "offset", offset));
+        unsigned m = e->frame_module[i];
+        bool     known = m < e->n_modules && m < FEVER_ERROR_MODULES;
+        cli_add_frame(list, symbols, e->frame[i], known ? e->module[m].name : NULL, known ? e->module[m].base : 0);
     }
     return list;
 }
@@ -92,13 +97,13 @@ static const char *string_of(const json_t *object, const char *key) {
     return text != NULL ? text : "";
 }
 
-static void print_frames(const json_t *frames) {
+void cli_print_frames(const json_t *frames, bool all) {
     size_t  i;
     json_t *f;
     json_array_foreach(frames, i, f) {
         const char *function = string_of(f, "function"), *file = string_of(f, "file"), *module = string_of(f, "module");
         char        name[80];
-        if (i != 0 && fv_function_is_caller(function))
+        if (!all && i != 0 && fv_function_is_caller(function))
             return;
         printf("  in %s", fv_function_text(function, name, sizeof name));
         if (file[0] != '\0')
@@ -124,7 +129,7 @@ void cli_print_detail(const json_t *rows) {
         json_array_foreach(attempts, i, item)
             printf("  attempt %d: %s, %s ago\n", (int)json_integer_value(json_object_get(item, "attempt")), string_of(item, "text"),
                    cli_seconds(json_number_value(json_object_get(item, "ago_s")), ago, sizeof ago));
-        print_frames(json_object_get(error, "backtrace"));
+        cli_print_frames(json_object_get(error, "backtrace"), false);
         if (json_array_size(dependents) != 0)
             printf("  because %s failed\n", string_of(error, "task"));
     }

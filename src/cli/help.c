@@ -49,6 +49,14 @@ static const struct {
      "  --state STATE   only these: done, open, failed, and for arguments pending, running, waiting\n"
      "  --sort KEY      size [default], age, holders or ref\n"
      "  --group-by KEY  a line a group, with number and bytes; by holder an object counts for each of its holders\n"},
+    {"stack", "where each process is now, in functions and lines",
+     "usage: fever stack [--json] [--pid PID] [--detail]\n"
+     "\n"
+     "For each worker and actor that runs a body: the task, and the calls from where it is now out to the body.\n"
+     "Each is stopped for about 100 us while its registers and its stack are copied; no signal is sent, and what waits\n"
+     "goes on waiting.  It needs what a debugger needs: the same user, and kernel.yama.ptrace_scope=0, or root.\n"
+     "\n"
+     "  --detail   also the supervisor, the program's threads, and those that are idle, with all calls of the runtime\n"},
     {"options", "the options that a program started here would run with",
      "usage: fever options [--json]\n"
      "\n"

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "plat/stack.h"
 
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -26,6 +27,8 @@
 struct fv_symbols {
     Dwfl *dwfl;
     pid_t pid;
+    bool  is_attached, cannot_unwind;
+    const struct fv_stack *stack; /* being unwound */
 };
 
 static const Dwfl_Callbacks callbacks = {.find_elf = dwfl_linux_proc_find_elf, .find_debuginfo = dwfl_build_id_find_debuginfo};
@@ -147,6 +150,71 @@ unsigned fv_symbols_find(struct fv_symbols *s, uint64_t address, struct fv_symbo
     }
     return n;
 }
+
+/* ------------------------------------------------------------------------------------------------ stacks
+ *
+ * A Dwfl is told once how to get at threads.  Ours has one, whose registers and memory are those of the stack that is looked at. */
+
+static pid_t next_thread(Dwfl *dwfl, void *arg, void **thread_arg) {
+    struct fv_symbols *s = arg;
+    (void)dwfl;
+    bool first = *thread_arg == NULL;
+    *thread_arg = s;
+    return first ? s->pid : 0;
+}
+
+static bool get_thread(Dwfl *dwfl, pid_t tid, void *arg, void **thread_arg) {
+    (void)dwfl, (void)tid;
+    *thread_arg = arg;
+    return true;
+}
+
+static bool read_memory(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *word_out, void *arg) {
+    const struct fv_stack *stack = ((struct fv_symbols *)arg)->stack;
+    (void)dwfl;
+    if (address < stack->sp || stack->bytes < sizeof *word_out || address - stack->sp > stack->bytes - sizeof *word_out)
+        return false;
+    memcpy(word_out, stack->data + (address - stack->sp), sizeof *word_out);
+    return true;
+}
+
+static bool set_registers(Dwfl_Thread *thread, void *arg) {
+    const struct fv_stack *stack = ((struct fv_symbols *)arg)->stack;
+    dwfl_thread_state_register_pc(thread, stack->pc);
+    return dwfl_thread_state_registers(thread, 0, stack->n_reg, (const Dwarf_Word *)stack->reg);
+}
+
+static const Dwfl_Thread_Callbacks threads = {
+    .next_thread = next_thread, .get_thread = get_thread, .memory_read = read_memory, .set_initial_registers = set_registers};
+
+struct frames {
+    uint64_t *frame;
+    unsigned  n, room;
+};
+
+static int on_frame(Dwfl_Frame *state, void *arg) {
+    struct frames *f = arg;
+    Dwarf_Addr     pc;
+    bool           is_activation;
+    if (f->n == f->room || !dwfl_frame_pc(state, &pc, &is_activation) || pc == 0)
+        return DWARF_CB_ABORT;
+    f->frame[f->n++] = is_activation ? pc : pc - 1;
+    return DWARF_CB_OK;
+}
+
+unsigned fv_symbols_unwind(struct fv_symbols *s, const struct fv_stack *stack, uint64_t *frame_out, unsigned room) {
+    struct frames f = {frame_out, 0, room};
+    s->stack = stack;
+    if (!s->is_attached && !s->cannot_unwind) {
+        s->is_attached = dwfl_attach_state(s->dwfl, NULL, s->pid, &threads, s);
+        s->cannot_unwind = !s->is_attached;
+    }
+    if (s->is_attached)
+        (void)dwfl_getthread_frames(s->dwfl, s->pid, on_frame, &f); /* what was found before it went astray is good */
+    if (f.n == 0 && room != 0)
+        frame_out[f.n++] = stack->pc;
+    return f.n;
+}
 #else
 bool fv_symbols_there_are(void) { return false; }
 
@@ -160,5 +228,12 @@ void fv_symbols_close(struct fv_symbols *symbols) { (void)symbols; }
 unsigned fv_symbols_find(struct fv_symbols *symbols, uint64_t address, struct fv_symbol *symbol_out, unsigned room) {
     (void)symbols, (void)address, (void)symbol_out, (void)room;
     return 0;
+}
+
+unsigned fv_symbols_unwind(struct fv_symbols *symbols, const struct fv_stack *stack, uint64_t *frame_out, unsigned room) {
+    (void)symbols;
+    if (room != 0)
+        *frame_out = stack->pc;
+    return room != 0;
 }
 #endif

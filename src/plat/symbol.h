@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct fv_stack;
 struct fv_symbols;
 
 struct fv_symbol {
@@ -29,5 +30,8 @@ void fv_symbols_close(struct fv_symbols *symbols);
 /* What lies at an address: the innermost inlined function first, then what it was inlined into.  Returns how many, at most room;
  * 0 when nothing is known. */
 unsigned fv_symbols_find(struct fv_symbols *symbols, uint64_t address, struct fv_symbol *symbol_out, unsigned room);
+/* The calls on the copied stack (plat/stack.h) of a process with the same files: addresses, the innermost first, each in its call.  How
+ * many, at most room. */
+unsigned fv_symbols_unwind(struct fv_symbols *symbols, const struct fv_stack *stack, uint64_t *frame_out, unsigned room);
 
 #endif

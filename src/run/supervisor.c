@@ -46,7 +46,7 @@
 #define QUIET_NS       200000000ull /* no deadline for so long: the tick ends */
 #define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
 #define REAP_MOST      256     /* who has ended is reaped so many at a time, */
-#define LAST_WORD_NS   5000000ull   /* a worker whose task's time is up may say where it is, then it is killed */
+#define LAST_WORD_NS   40000000ull  /* on a busy machine it may take that long until it runs: a worker whose task's time is up may say where it is, then it is killed */
 #define TAKER_NS       100000000ull  /* how long a full stream waits for a thread of the driver that has not called in yet */
 #define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
 #define UNREAD_NS      2000000000ull /* how long nobody may read their output then, before the rest is given up */
