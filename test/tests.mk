@@ -39,8 +39,8 @@ C_TESTS += test/t_output test/t_hostile test/t_blocked
 C_TESTS    += test/t_spill test/t_spill_weather test/t_source test/crash/t_spill_nth test/t_fallback
 C_TESTS    += test/t_spill_get
 test_t_spill_get_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run,--wrap=fork
-C_TESTS    += test/crash/storm_store
-LONG_TESTS += test/t_fallback test/t_spill test/t_spill_weather test/crash/storm_store
+C_TESTS    += test/crash/storm_store test/crash/storm_actor
+LONG_TESTS += test/t_fallback test/t_spill test/t_spill_weather test/crash/storm_store test/crash/storm_actor
 test_crash_t_spill_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run,--wrap=statvfs,--wrap=sendmsg
 
 # Crash harness: the whole library once more, so that both what gcc makes with and without optimisation is stepped through.
