@@ -57,6 +57,8 @@ extern "C" {
     X(FEVER_ETOOBIG,       1014, "call",    "larger than the store can ever hold") \
     X(FEVER_EEND,          1015, "call",    "the stream has ended: no item is left") \
     X(FEVER_EINFEASIBLE,   1016, "call",    "asks for more of a resource than there can ever be") \
+    X(FEVER_ENAMETAKEN,    1017, "call",    "another actor has this name") \
+    X(FEVER_ENONAME,       1018, "call",    "no actor has this name") \
     X(FEVER_EAPP,          1100, "task",    "the task reported an error") \
     X(FEVER_ECRASHED,      1101, "task",    "the task crashed its worker") \
     X(FEVER_ETASKTIMEOUT,  1102, "task",    "the task ran longer than its timeout and was killed") \

@@ -40,6 +40,10 @@ struct fever_actor_options {
     const char *name;             /* shown by the tools, up to 47 characters [the definition's] */
     double      grace_s;          /* how long its destructor may take before it is killed [10] */
     int         checkpoint_every; /* after so many calls FEVER_CHECKPOINT's body is run [0: only by fever_actor_checkpoint()] */
+    const char *registered;       /* by what fever_actor_find finds it: 1 to 47 characters [nothing] */
+    const char *name_space;       /* where that is unique: up to 31 characters [""] */
+    int         get_if_exists;    /* 1: if an actor has that name, a handle of it in place of a new one [0: -FEVER_ENAMETAKEN] */
+    int         detached;         /* 1: it lives until it is killed, or the runtime ends, whoever has a handle [0] */
 };
 #define FEVER_NO_LIMIT (-1)
 #define FEVER_ACTOR_WITH(...) (&(struct fever_actor_options){.struct_bytes = sizeof(struct fever_actor_options), ##__VA_ARGS__})
@@ -49,14 +53,15 @@ struct fever_actor_options {
  *   Takes    def: the definition of a constructor; args, bytes: copied, and kept for restarts; options: FEVER_ACTOR_WITH(...), or NULL
  *   Gives    actor_out: a handle that this thread holds.  Its process is on its way; calls may be made at once
  *   Returns  0; -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ENOTASK (def is no constructor), -FEVER_ECONTEXT (FEVER_INLINE=1), -FEVER_ESTALE (a
- *            ref in the arguments), -FEVER_ENOSLOTS, -FEVER_ESTOREFULL, -ENOMEM; those of entry.  What the constructor does is told to
- *            every caller, and by fever_actor_error
- *   Blocks   only while all task slots of this thread are in flight
+ *            ref in the arguments), -FEVER_ENAMETAKEN, -FEVER_ETYPE (get_if_exists: it is of another definition), -FEVER_ENOSLOTS (or 4,096
+ *            names were used already), -FEVER_ESTOREFULL, -ENOMEM; those of entry.  What the constructor does is told to every caller, and
+ *            by fever_actor_error
+ *   Blocks   only while all task slots of this thread are in flight; get_if_exists: while another process is making it, a moment
  *   Context  driver and task; in a task it ends with the body, unless its handle is retained or handed on
  *   Threads  any
  *   Signals  refused in a handler that interrupted a fever call
  *   Fork     refused in a child that the program forked; the supervisor forks the actor's process
- *   Memory   a task slot and a block of 256 bytes, and the process.  Beyond max_actors processes an actor waits until another ends
+ *   Memory   a task slot and a block of 320 bytes, and the process.  Beyond max_actors processes an actor waits until another ends
  *   Cost     to the first answer a fork and about 100 us
  *   Source   Ray's Actor.remote()
  *   Since    0.1.0 */
@@ -77,6 +82,22 @@ FEVER_API int fever_actor_new(const struct fever_def *def, const void *args, siz
  *   Source   Ray's Actor.remote()
  *   Since    0.1.0 */
 FEVER_API fever_actor fever_actor_make(const struct fever_def *def, const void *args, size_t bytes, const struct fever_actor_options *options);
+
+/* fever_actor_find: a handle of the actor that has a name; the untyped layer beneath NAME_find.
+ *   Takes    def: the definition of its constructor, or NULL: whatever it is; name_space: NULL is ""; name: what it was registered by
+ *   Gives    actor_out: a handle that this thread holds, as if it had made the actor
+ *   Returns  0; -FEVER_ENONAME (none has it: it was not made yet, has ended, or is dead), -FEVER_ENULL, -FEVER_EINVAL (too long),
+ *            -FEVER_ETYPE (it is of another definition), -FEVER_ENOSLOTS; those of entry
+ *   Blocks   never
+ *   Context  driver and task, and methods; in a task the handle ends with the body, unless it is retained or handed on
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   as fever_retain
+ *   Cost     a hash of 80 bytes, and fever_retain
+ *   Source   Ray's ray.get_actor
+ *   Since    0.1.0 */
+FEVER_API int fever_actor_find(const struct fever_def *def, const char *name_space, const char *name, fever_actor *actor_out);
 
 /* fever_actor_call, fever_actor_call_ref: calls a method; the untyped layer beneath NAME_METHOD_remote and NAME_METHOD_with.
  *   Takes    def: a method; actor: a handle that this process holds; args, bytes: copied; options: FEVER_WITH(...), or NULL; of these
@@ -276,6 +297,7 @@ FEVER_API void  fever_actor_serve(int rc);
  *   Form     FEVER_RESTORE(name) { return fever_get(saved, ...); }
  *   Form     name_actor name_new(type1 arg1, ...);
  *   Form     name_actor name_new_with(const struct fever_actor_options *options, type1 arg1, ...);
+ *   Form     int name_find(const char *name_space, const char *registered, name_actor *out);
  *   Form     fever_ref name_method_remote(name_actor actor, type1 arg1, ...);
  *   Form     fever_ref name_method_with(const struct fever_task_options *options, name_actor actor, type1 arg1, ...);
  *   Form     int name_method_send(name_actor actor, type1 arg1, ...);
@@ -285,7 +307,7 @@ FEVER_API void  fever_actor_serve(int rc);
  *            in `saved`, after the constructor has run again, and returns as that does
  *   Gives    name_new makes an actor; name_method_remote and name_method_with call a method; name_method_send does so without a ref.  The
  *            type name_actor is for this actor's methods only; its member `any` is the untyped handle
- *   Returns  name_new: as fever_actor_make; name_method_remote and name_method_with: as fever_actor_call_ref; name_method_send: as
+ *   Returns  name_new: as fever_actor_make; name_find: as fever_actor_find; name_method_remote and name_method_with: as fever_actor_call_ref; name_method_send: as
  *            fever_actor_send
  *   Blocks   as fever_actor_new and fever_actor_call
  *   Context  at file scope of a C source.  Refs that a method takes are let go of at its end, as in a task: the state keeps one by
@@ -318,6 +340,9 @@ FEVER_API void  fever_actor_serve(int rc);
     FEVER_SUBMITS_ name_##_actor name_##_new_with(const struct fever_actor_options *fever_o_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
         return (name_##_actor){fever_actor_make(&fever_def_##name_, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0, fever_o_)}; \
+    } \
+    FEVER_SUBMITS_ int name_##_find(const char *fever_s_, const char *fever_n_, name_##_actor *fever_h_) { \
+        return fever_actor_find(&fever_def_##name_, fever_s_, fever_n_, fever_h_ == NULL ? NULL : &fever_h_->any); \
     } \
     static int fever_construct_##name_(__attribute__((unused)) fever_state_##name_ *self FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__))
 

@@ -12,6 +12,8 @@ CORE_SOURCES += src/core/attempt.c src/core/failure.c src/core/home.c
 RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/event_uring.c \
                src/run/execute.c src/run/logger.c src/run/memory.c src/run/output.c src/run/setting.c \
                src/run/supervisor.c src/run/tidy.c src/run/warm.c src/run/worker.c
+# actors that are known by a name
+CORE_SOURCES += src/core/name.c
 # tasks that start by a grant
 CORE_SOURCES += src/core/queued.c
 RUN_SOURCES  += src/run/cpus.c src/run/dispatcher.c src/run/host.c

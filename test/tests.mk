@@ -14,7 +14,7 @@
 C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime test/t_task test/t_nested test/t_group \
                 test/t_object test/t_badinput test/t_weather test/t_inline test/t_idle test/t_memory test/t_options test/t_threads test/t_tsan
 C_TESTS      += test/t_stream test/t_parts
-C_TESTS      += test/t_actor test/t_checkpoint test/t_deadlock
+C_TESTS      += test/t_actor test/t_checkpoint test/t_deadlock test/t_actor_name
 C_TESTS      += test/t_arena test/t_warm
 test_t_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_segment_alloc
 C_TESTS      += test/t_cancel
@@ -54,7 +54,7 @@ CRASH_KILL_SOURCES += src/core/attempt.c src/core/failure.c
 CRASH_KILL_SOURCES += src/core/home.c src/core/queued.c
 CRASH_KILL_SOURCES += src/core/cancel.c
 CRASH_KILL_SOURCES += src/core/object.c
-CRASH_KILL_SOURCES += src/core/actor.c src/core/deadlock.c
+CRASH_KILL_SOURCES += src/core/actor.c src/core/deadlock.c src/core/name.c
 CRASH_KILL_SOURCES += src/core/store.c
 CRASH_KILL_SOURCES += test/crash/ops_host.c
 CRASH_KILL_SOURCES += test/crash/ops_arena.c

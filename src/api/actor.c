@@ -4,12 +4,15 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <sched.h>
 #include <string.h>
 
 #include "api/api.h"
+#include "base/clock.h"
 #include "core/actor.h"
 #include "core/cancel.h"
 #include "core/failure.h"
+#include "core/name.h"
 #include "core/options.h"
 #include "run/fast.h"
 
@@ -25,7 +28,10 @@ static inline int check(uint64_t actor, uint32_t *index_out, uint64_t *truth_out
 
 /* ------------------------------------------------------------------------------------------------ making */
 
-static int read_options(const struct fever_actor_options *user, struct fv_actor_spec *spec) {
+static bool is_name(const char *s) { return s == NULL || (s[0] != '\0' && strnlen(s, 48) < 48); }
+static bool is_space(const char *s) { return s == NULL || strnlen(s, 32) < 32; }
+
+static int read_options(const struct fever_actor_options *user, struct fv_actor_spec *spec, bool *get_if_exists) {
     struct fever_actor_options o = {0};
     if (user != NULL && (user->struct_bytes < offsetof(struct fever_actor_options, name) || user->struct_bytes > 65536))
         return -FEVER_EINVAL;
@@ -38,8 +44,13 @@ static int read_options(const struct fever_actor_options *user, struct fv_actor_
         return -FEVER_EINVAL;
     if (o.checkpoint_every < 0)
         return -FEVER_EINVAL;
-    if (o.name != NULL && strnlen(o.name, 48) == 48)
+    if ((o.name != NULL && strnlen(o.name, 48) == 48) || (o.get_if_exists | o.detached) & ~1 || !is_name(o.registered) || !is_space(o.name_space) ||
+        (o.registered == NULL && (o.name_space != NULL || o.get_if_exists)))
         return -FEVER_EINVAL;
+    spec->registered = o.registered;
+    spec->name_space = o.name_space == NULL ? "" : o.name_space;
+    spec->detached = o.detached;
+    *get_if_exists = o.get_if_exists;
     spec->max_restarts = o.max_restarts < 0 ? FV_NO_LIMIT : (uint32_t)o.max_restarts;
     spec->max_task_retries = o.max_task_retries < 0 ? 250 : (uint32_t)o.max_task_retries;
     spec->grace_ns = (uint64_t)(FV_MIN(o.grace_s == 0 ? GRACE_S : o.grace_s, 1e9) * 1e9);
@@ -48,19 +59,56 @@ static int read_options(const struct fever_actor_options *user, struct fv_actor_
     return 0;
 }
 
+/* Holds who has that name, if it is of that definition (NULL: of any).  1: it is being made. */
+static int find(struct fv_self *self, const struct fever_def *def, const char *name_space, const char *name, uint64_t *id_out) {
+    uint64_t id;
+    int      rc = fv_name_find(self, name_space, name, &id);
+    if (rc != 0)
+        return rc;
+    if (def != NULL && fv_defs[fv_task(fv_ref_index(id))->def] != def) {
+        fv_unhold(self, id);
+        return -FEVER_ETYPE;
+    }
+    if (self->is_worker || self->running != 0)
+        fv_own_add(self, id);
+    *id_out = id;
+    return 0;
+}
+
+#define MAKING_NS 1000000000ull /* who is making it for longer than that was stopped on the way */
+
+static int make_named(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes, struct fv_actor_spec *spec,
+                      bool get_if_exists, uint64_t site, uint64_t *id_out) {
+    uint64_t end = fv_now_ns() + MAKING_NS;
+    int      rc;
+    if ((spec->entry = fv_name_entry(spec->name_space, spec->registered, true)) == 0)
+        return -FEVER_ENOSLOTS;
+    do {
+        if (get_if_exists && (rc = find(self, def, spec->name_space, spec->registered, id_out)) != 1 && rc != -FEVER_ENONAME)
+            return rc;
+        rc = fv_submit_for(self, def, args, bytes, NULL, FV_HELD, 0, 0, 0, site, &(struct fv_for){.spec = spec}, id_out);
+        if (rc == -FEVER_ENAMETAKEN && get_if_exists)
+            sched_yield();
+    } while (rc == -FEVER_ENAMETAKEN && get_if_exists && fv_now_ns() < end);
+    return rc;
+}
+
 static int make_at(const struct fever_def *def, const void *args, size_t bytes, const struct fever_actor_options *options, uint64_t site,
                    uint64_t *id_out) {
     int                  why;
     struct fv_actor_spec spec = {0};
+    bool                 get_if_exists = false;
     if (def == NULL)
         return -FEVER_ENULL;
     struct fv_self *self = fv_enter(&why);
     if (self == NULL)
         return why;
-    int rc = self->is_inline ? -FEVER_ECONTEXT : !(def->flags & FEVER_DEF_ACTOR) ? -FEVER_ENOTASK : read_options(options, &spec);
+    int rc = self->is_inline ? -FEVER_ECONTEXT : !(def->flags & FEVER_DEF_ACTOR) ? -FEVER_ENOTASK : read_options(options, &spec, &get_if_exists);
     if (rc == 0 && spec.save_every != 0 && def->actor_class->save == NULL)
         rc = -FEVER_EINVAL; /* of what? */
-    if (rc == 0)
+    if (rc == 0 && spec.registered != NULL)
+        rc = make_named(self, def, args, bytes, &spec, get_if_exists, site, id_out);
+    else if (rc == 0)
         rc = fv_submit_for(self, def, args, bytes, NULL, FV_HELD, 0, 0, 0, site, &(struct fv_for){.spec = &spec}, id_out);
     return fv_leave(self, rc);
 }
@@ -76,6 +124,20 @@ fever_actor fever_actor_make(const struct fever_def *def, const void *args, size
     if (rc < 0)
         a.id = error_id(rc);
     return a;
+}
+
+int fever_actor_find(const struct fever_def *def, const char *name_space, const char *name, fever_actor *actor_out) {
+    int why;
+    if (name == NULL || actor_out == NULL)
+        return -FEVER_ENULL;
+    if (!is_name(name) || !is_space(name_space))
+        return -FEVER_EINVAL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    int rc = def != NULL && !(def->flags & FEVER_DEF_ACTOR) ? -FEVER_ENOTASK : self->is_inline ? -FEVER_ENONAME
+             : find(self, def, name_space == NULL ? "" : name_space, name, &actor_out->id);
+    return fv_leave(self, rc == 1 ? -FEVER_ENONAME : rc);
 }
 
 /* ------------------------------------------------------------------------------------------------ calling */

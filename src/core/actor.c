@@ -33,6 +33,11 @@ uint64_t fv_actor_block(struct fv_self *self, uint32_t index, uint32_t gen, cons
     a->save_every = spec->save_every;
     if (spec->name != NULL)
         memcpy(a->name, spec->name, strnlen(spec->name, sizeof a->name - 1));
+    if ((a->entry = spec->entry) != 0) {
+        memcpy(a->name_space, spec->name_space, strnlen(spec->name_space, sizeof a->name_space - 1));
+        memcpy(a->registered, spec->registered, strnlen(spec->registered, sizeof a->registered - 1));
+    }
+    a->detached = spec->detached;
     return offset;
 }
 
@@ -309,7 +314,13 @@ void fv_actor_left(uint32_t index, uint64_t t) {
         fv_bell_ring(fv_proc(fv_truth_owner(t)));
 }
 
-bool fv_actor_is_abandoned(uint32_t index) { return !is_held(index, fv_load_acquire_64(&fv_task(index)->truth)); }
+bool fv_actor_is_abandoned(uint32_t index) {
+    return !fv_actor_of(index)->detached && !is_held(index, fv_load_acquire_64(&fv_task(index)->truth));
+}
+
+bool fv_actor_stays(uint32_t index, uint64_t t) {
+    return FV_UNLIKELY(fv_task_is_actor(index)) && !fv_state_is_complete(fv_truth_state(t)) && (fv_actor_of(index)->entry != 0 || fv_actor_of(index)->detached);
+}
 
 int fv_actor_claim_call(struct fv_self *self, uint32_t index, uint64_t word) {
     struct fv_task *task = fv_task(index);

@@ -13,6 +13,9 @@ struct fv_actor_spec {
     uint64_t    grace_ns;
     uint32_t    save_every;
     const char *name; /* NULL: none */
+    const char *name_space, *registered; /* entry is not 0: by what it is found */
+    uint32_t    entry;
+    bool        detached;
 };
 
 static inline bool fv_task_is_actor(uint32_t index) { return fv_task(index)->kind == FV_KIND_ACTOR; }
@@ -70,13 +73,15 @@ static inline void fv_actor_deliver(struct fv_self *self, struct fv_mailbox *m, 
 /* --- anybody --------------------------------------------------------------------------------- */
 /* In place of a hint: a call is READY again.  Rings its actor, or lets the call fail if that is dead. */
 void fv_actor_rouse(struct fv_self *self, uint32_t index);
+/* Is it to stay though nobody has a handle: it has a name, or is detached, and has not ended? */
+bool fv_actor_stays(uint32_t index, uint64_t t);
 /* The last one who held the slot with word t has let go: if it is an actor it may end. */
 void fv_actor_left(uint32_t index, uint64_t t);
 /* Does a call of that process slot hold up its lane, as its argument is not there?  A hint. */
 bool fv_actor_is_stalled(uint32_t index, uint32_t submitter);
 /* Records that the actor in slot index has of holds on id. */
 uint32_t fv_actor_records(uint32_t index, uint64_t id);
-/* Has nobody a handle of it? */
+/* Has nobody a handle of it, and is it not detached? */
 bool fv_actor_is_abandoned(uint32_t index);
 /* All calls to an actor that has ended fail; why: what it died of, NULL: not known. */
 void fv_actor_fail_calls(struct fv_self *self, uint64_t actor, const struct fever_error *why);

@@ -19,6 +19,7 @@
 #include "core/delay.h"
 #include "core/queued.h"
 #include "core/failure.h"
+#include "core/name.h"
 #include "core/object.h"
 #include "core/options.h"
 #include "core/store.h"
@@ -238,9 +239,9 @@ static bool adopt(struct fv_self *self, uint32_t index, uint64_t t) {
     return true;
 }
 
-/* Others hold it, or somebody is telling its dependents just now. */
+/* Others hold it, or may find it, or somebody is telling its dependents just now. */
 static bool lives_on(uint32_t index, uint64_t t) {
-    return (t & FV_SHARED && count_of(index) != 0) || (t & FV_DEPS && fv_state_is_complete(fv_truth_state(t)));
+    return fv_actor_stays(index, t) || (t & FV_SHARED && count_of(index) != 0) || (t & FV_DEPS && fv_state_is_complete(fv_truth_state(t)));
 }
 
 static bool is_task_to_run(uint32_t index, unsigned state) {
@@ -497,6 +498,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
                      !(fv_load_relaxed_8(&fv_task(i)->x) & (FV_X_REFS | FV_X_ADOPTED | FV_X_GROUP)))
                 fv_task_free(self, i, t); /* nobody holds it: the dead was to free it */
         }
+    fv_name_sweep(self, dead);
     sweep_slab(self, dead, why->in_order);
     sweep_holds(self, dead);
     fv_sweep_adopted(self);

@@ -7,6 +7,7 @@
 #include "core/task.h"
 
 #include "core/actor.h"
+#include "core/name.h"
 #include "core/cancel.h"
 #include "core/failure.h"
 #include "core/group.h"
@@ -235,6 +236,8 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
             c->actor = 0;
         if (rc == 0 && s->actor != NULL && (c->actor = fv_actor_block(self, index, gen, s->actor)) == 0)
             rc = -FEVER_ESTOREFULL;
+        if (rc == 0 && s->actor != NULL && s->actor->entry != 0)
+            rc = fv_name_take(s->actor->entry, fv_ref_make(index, gen));
         if (rc < 0) {
             drop_blocks(self, index, gen, x);
             return rc;
@@ -246,6 +249,8 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
             if (rc < 0 && s->refs[i] >> 60 != FV_TAG_ERROR) {
                 while (i > 0)
                     fv_unhold(self, s->refs[--i]);
+                if (s->actor != NULL)
+                    fv_name_drop(s->actor->entry, fv_ref_make(index, gen));
                 drop_blocks(self, index, gen, x);
                 return rc;
             }
@@ -266,7 +271,7 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
     /* ORDER submit (release): definition, arguments and options before READY.  Pairs with submit (acquire) in
      * fv_task_claim().  Losing it: a worker runs old arguments.  Killed before: nothing was submitted, a block of ours
      * is garbage that the sweep finds.  Killed after: the task exists, and the sweep hints it. */
-    fv_store_release_64(&task->truth, fv_truth(gen, 0, 0, s->flags, FV_READY));
+    fv_store_release_64(&task->truth, fv_truth(gen, 0, 0, s->flags | (s->actor != NULL && s->actor->entry != 0 ? FV_SHARED : 0), FV_READY));
     self->n_members += s->group != 0;
     if (FV_LIKELY(s->actor == NULL))
         fv_count(self->proc, FV_C_submitted);
@@ -717,6 +722,10 @@ bool fv_task_free(struct fv_self *self, uint32_t index, uint64_t t) {
         if (fv_truth_state(t) != FV_OPEN && (!fv_state_is_complete(fv_truth_state(t)) || t & FV_DEPS))
             return false; /* an OPEN one that nobody holds will never be completed */
         if (t & FV_SHARED && fv_load_acquire_64(&fv_cold(index)->count) >> 32 != 0)
+            return false;
+        /* ORDER seek (seq_cst): it is complete, by a CAS, before the look at what others seek.  Pairs with seek (seq_cst) in
+         * fv_name_find(): who has not seen that it is complete is seen here. */
+        if (FV_UNLIKELY(task->kind == FV_KIND_ACTOR) && fv_name_is_sought(fv_ref_make(index, gen)))
             return false;
         /* Killed after this CAS: DYING by the dead, which the sweep finishes. */
     } while (!fv_cas_value_64(&task->truth, t, fv_truth_with(t, self->slot, FV_DYING), &t));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/actor.h"
+#include "core/name.h"
 #include "core/options.h"
 #include "core/stream.h"
 
@@ -155,6 +156,7 @@ int fv_validate(FILE *stream, bool expect_empty) {
         if (fv_word_kind(w) == FV_SUPER_SPLIT && (uint32_t)w != 0 && (uint32_t)w != FV_WARM_OWNER + 1u)
             BAD(&c, "super %u is wanted whole by slot %u\n", i, (uint32_t)w - 1);
     }
+    c.bad += fv_name_validate(stream);
     fv_arena_walk(FV_NO_PROC, check_block, &c);
     if (expect_empty && c.blocks_used != 0)
         BAD(&c, "%llu blocks are in use\n", (unsigned long long)c.blocks_used);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "core/actor.h"
 #include "core/cancel.h"
+#include "core/name.h"
 #include "run/fast.h"
 #include "run/runtime.h"
 
@@ -354,8 +355,13 @@ static void serve_all(struct fv_self *self) {
             sched_yield();
         if (now - idle_since < self->spin_ns)
             continue;
-        if (fv_actor_is_abandoned(me.index) && is_finished(self))
-            return;
+        if (fv_actor_is_abandoned(me.index) && is_finished(self)) {
+            fv_name_drop(me.actor->entry, me.ref);
+            if (fv_actor_is_abandoned(me.index))
+                return;
+            if (me.actor->entry != 0) /* somebody has found it at the last moment: it has its name again, if that is free still */
+                fv_name_take(me.actor->entry, me.ref);
+        }
         rest(self);
         idle_since = 0;
     }

@@ -21,7 +21,8 @@
  *
  *   field           writer                      when
  *   lanes           submitters, by CAS          first call of a process slot: ORDER lane.  Freed with the slot
- *   max_.., name    home while FREE, frozen
+ *   max_.., name,   home while FREE, frozen.  entry: 1 + the number of its name in the table (core/name.h), 0: it has none.  detached: it
+ *   detached, ..    lives without handles
  *   restarts, ..    supervisor                  for the tools
  *   stage           owner                       for the tools: see enum fv_actor_stage; sweep: a death in CONSTRUCTING is the constructor's
  *   n_calls         owner                       for the tools
@@ -66,6 +67,10 @@ struct fv_actor {
     char     name[48];
     uint64_t grace_ns;     /* how long it may take to end, once nobody has a handle */
     uint32_t save_every;   /* a checkpoint after so many calls; 0: when a method asks */
+    char     registered[48];
+    uint32_t entry;
+    uint32_t detached;
+    char     name_space[32];
     uint32_t stage FV_ALIGNED(64);
     uint32_t restarts;
     uint64_t n_calls;
@@ -75,7 +80,7 @@ struct fv_actor {
     uint32_t pad0;
     uint64_t end_by_ns;    /* owner: it is ending, and killed then; 0: it is not */
 } FV_ALIGNED(64);
-_Static_assert(sizeof(struct fv_actor) == 256, "four lines");
+_Static_assert(sizeof(struct fv_actor) == 320, "five lines");
 
 struct fv_lane {
     uint64_t next;

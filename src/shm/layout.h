@@ -22,7 +22,7 @@
 #include "base/base.h"
 
 #define FV_MAGIC          0x4645564552303031ull /* "FEVER001" */
-#define FV_LAYOUT_VERSION 5u
+#define FV_LAYOUT_VERSION 6u
 
 #define FV_MAX_PROCS      4096u
 #define FV_SLAB_BITS      20u
@@ -38,6 +38,7 @@
 #define FV_HOLDS_MAX      16384u
 #define FV_HOLDS_FIRST    512u   /* entries of a hold table that are allocated with the slot: a page */
 #define FV_MAX_DEFS       4096u
+#define FV_NAMES          4096u  /* a power of two: names of actors, ever */
 #define FV_NO_PROC        0xFFFFu
 #define FV_MANY           0xFFFFFFFFu
 #define FV_SUPERVISOR     0u /* process slot of the supervisor */
@@ -414,7 +415,7 @@ struct fv_proc {
     uint32_t n_frames; /* grows as they are found: an unwinder that faults leaves what it had */
     uint32_t pad2;
     uint64_t cancelling; /* owner: ref of what it has taken, or is about to take, from READY, BLOCKED or OPEN to cancel it; 0: none */
-    uint64_t pad4;
+    uint64_t seeking;    /* owner: ref of an actor that it is about to hold, and has no hold of (core/name.h); 0: none */
     uint64_t frame[FV_FRAMES]; /* where the body was, innermost first: addresses in the calls, not behind them */
     /* counters */
     uint64_t counter[16] FV_ALIGNED(64);
@@ -669,6 +670,11 @@ struct fv_def_name {
     uint32_t line, flags, args_bytes, result_bytes;
 };
 
+struct fv_name { /* core/name.h */
+    uint64_t hash;  /* of namespace and name; 0: of none yet */
+    uint64_t actor; /* TRUTH: ref of who has it */
+};
+
 struct fv_segment {
     uint64_t magic;
     uint32_t layout_version;
@@ -730,6 +736,7 @@ struct fv_segment {
     uint64_t spares[FV_MAX_PROCS / 64] FV_ALIGNED(64);
     uint64_t active[FV_MAX_PROCS / 64] FV_ALIGNED(64);
     uint64_t taken[FV_MAX_PROCS / 64] FV_ALIGNED(64); /* TRUTH: driver slots are claimed here, by bit */
+    struct fv_name names[FV_NAMES] FV_ALIGNED(64);
     struct fv_def_name defs[FV_MAX_DEFS];
 };
 

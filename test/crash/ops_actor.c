@@ -268,6 +268,95 @@ static void finish_as_dep(void) {
     release_a();
 }
 
+/* ------------------------------------------------------------------------------------------------ names, and handles that are handed on */
+
+static const struct fever_actor_options named = {.struct_bytes = sizeof named, .registered = "tally", .name_space = "ops"};
+static const struct fever_actor_options named_get = {.struct_bytes = sizeof named, .registered = "tally", .name_space = "ops", .get_if_exists = 1};
+static const struct fever_actor_options named_stays = {.struct_bytes = sizeof named, .registered = "tally", .name_space = "ops", .get_if_exists = 1, .detached = 1};
+
+static void setup_called_named(void) {
+    a = tally_new_with(&named);
+    expect(hosts_remote(a, 1), EXPECT_LONG, 4);
+    let_live();
+}
+static void setup_ended_named(void) { /* the name is one's that is dead */
+    setup_called_late();
+    b = tally_new_with(&named);
+    fever_ref dead = {b.any.id};
+    fv_task_claim(act(SUPERVISOR), index_of(dead));
+    struct fever_error e;
+    fv_error_describe(&e, fv_task(index_of(dead))->def, FEVER_EACTORDEAD);
+    fv_task_set_failure(fv_self, index_of(dead), &e);
+    fv_task_complete(fv_self, index_of(dead), FV_FAIL);
+    act(DRIVER);
+    fever_actor_release(b.any);
+}
+static void is_good(tally_actor x) {
+    if (x.any.id >> 60 != FV_TAG_REF)
+        broken();
+}
+static void make_named(void) { /* it is made, or was by an attempt that died, and lives still */
+    b = tally_new_with(&named_get);
+    is_good(b);
+}
+static void find(void) {
+    if (tally_find("ops", "tally", &b) != 0)
+        broken();
+}
+static void release_b(void) { fever_actor_release(b.any); }
+static void make_stays(void) {
+    b = tally_new_with(&named_stays);
+    is_good(b);
+}
+static void end_stays(void) { /* whichever attempt has made it */
+    act(DRIVER);
+    if (tally_find("ops", "tally", &b) == 0) {
+        uint32_t index = fv_ref_index(b.any.id);
+        uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
+        fv_store_relaxed_32(&fv_actor_of(index)->detached, 0); /* now it ends with its handles */
+        (void)t;
+        fever_actor_release(b.any);
+    }
+    release_a();
+}
+
+FEVER_TASK(long, takes, (tally_actor, of), (long, x)) {
+    (void)of;
+    ran(x);
+    return 3 * x + 1;
+}
+FEVER_TASK(tally_actor, gives, (tally_actor, of), (long, x)) {
+    ran(x);
+    return of;
+}
+static void pass(void) { r = takes_remote(a, 2); }
+static void put_handle(void) {
+    if (fever_put_with(&a, sizeof a, &(fever_ref){a.any.id}, 1, &r) != 0)
+        broken();
+}
+static void put_handle_raw(void) { /* the object's hold is the last one */
+    b = tally_new();
+    if (fever_put_with(&b, sizeof b, &(fever_ref){b.any.id}, 1, &r) != 0)
+        broken();
+    fever_actor_release(b.any);
+}
+static void setup_gives(void) {
+    a = tally_new();
+    r = gives_remote(a, 2);
+}
+static void give(void) {
+    if (fv_task_claim(fv_self, index_of(r)))
+        fv_execute(fv_self, index_of(r));
+}
+static void finish_gives(void) {
+    tally_actor x = {{0}};
+    act(DRIVER);
+    if (fever_get(r, &x) != 0 || x.any.id != a.any.id)
+        broken();
+    fever_release(r);
+    release_a();
+}
+
 #define BODY(name_, ...)   {.name = name_, .in_body = true, .finish = release_a, ##__VA_ARGS__}
 #define WORKER(name_, ...) {.name = name_, ##__VA_ARGS__}
 
@@ -283,6 +372,16 @@ const struct scenario actor_scenarios[] = {
     BODY("actor: a handle is kept", .flags = OP_ACTOR, .setup = setup_called, .op = retain_a, .post = release_a),
     BODY("actor: the last handle goes", .flags = OP_ACTOR, .setup = setup_called_late, .prepare = make, .op = use_b),
     BODY("actor: make one", .flags = OP_ACTOR | OP_SHORT, .setup = setup_called_late, .op = make, .post = use_b),
+    BODY("actor: make one with a name", .flags = OP_ACTOR, .setup = setup_called_late, .op = make_named, .post = release_b),
+    BODY("actor: make one with the name of one that is dead", .flags = OP_ACTOR, .setup = setup_ended_named, .op = make_named, .post = release_b),
+    BODY("actor: find one", .flags = OP_ACTOR | OP_SHORT, .setup = setup_called_named, .op = find, .post = release_b),
+    BODY("actor: let go of one that was found", .flags = OP_ACTOR, .setup = setup_called_named, .prepare = find, .op = release_b),
+    {.name = "actor: make one that stays", .in_body = true, .flags = OP_ACTOR, .setup = setup_called_late, .op = make_stays, .post = release_b,
+     .finish = end_stays},
+    BODY("actor: a handle to a task", .flags = OP_ACTOR, .setup = setup_called, .op = pass, .post = release_r),
+    BODY("actor: a handle in an object", .flags = OP_ACTOR, .setup = setup_called, .op = put_handle, .post = release_r),
+    BODY("actor: an object has the last handle", .flags = OP_ACTOR, .setup = setup_called_late, .op = put_handle_raw, .post = release_r),
+    WORKER("actor: a handle in a result", .flags = OP_ACTOR, .setup = setup_gives, .op = give, .finish = finish_gives),
     WORKER("actor: begin", .flags = OP_ACTOR, .setup = setup_unclaimed, .prepare = become, .op = begin, .finish = finish_as),
     WORKER("actor: receive and answer", .flags = OP_ACTOR | OP_SHORT, .setup = setup_answering, .prepare = become_and_begin, .op = receive,
            .finish = finish_as),
