@@ -59,6 +59,7 @@ extern "C" {
     X(FEVER_EINFEASIBLE,   1016, "call",    "asks for more of a resource than there can ever be") \
     X(FEVER_ENAMETAKEN,    1017, "call",    "another actor has this name") \
     X(FEVER_ENONAME,       1018, "call",    "no actor has this name") \
+    X(FEVER_EAGAIN,        1019, "call",    "as many calls wait at the actor as may (max_pending_calls)") \
     X(FEVER_EAPP,          1100, "task",    "the task reported an error") \
     X(FEVER_ECRASHED,      1101, "task",    "the task crashed its worker") \
     X(FEVER_ETASKTIMEOUT,  1102, "task",    "the task ran longer than its timeout and was killed") \

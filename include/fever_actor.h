@@ -43,6 +43,7 @@ struct fever_actor_options {
     const char *registered;       /* by what fever_actor_find finds it: 1 to 47 characters [nothing] */
     const char *name_space;       /* where that is unique: up to 31 characters [""] */
     int         get_if_exists;    /* 1: if an actor has that name, a handle of it in place of a new one [0: -FEVER_ENAMETAKEN] */
+    int         max_pending_calls; /* so many calls of one thread or process may wait for their turn; one more: -FEVER_EAGAIN [no limit] */
     int         detached;         /* 1: it lives until it is killed, or the runtime ends, whoever has a handle [0] */
 };
 #define FEVER_NO_LIMIT (-1)
@@ -104,7 +105,7 @@ FEVER_API int fever_actor_find(const struct fever_def *def, const char *name_spa
  *            num_cpus, resources, memory_bytes, priority, max_calls and env are not for methods
  *   Gives    ref_out: a ref that this thread holds.  Calls of one thread to one actor run in the order in which they were made
  *   Returns  0; -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ETYPE (a method of another actor, or no actor), -FEVER_ENOTASK, -FEVER_ESTALE,
- *            -FEVER_ENOSLOTS, -FEVER_ESTOREFULL, -ENOMEM; those of entry.  fever_actor_call_ref: the ref, or one that carries that error.
+ *            -FEVER_EAGAIN (max_pending_calls of this thread wait already: nothing was called), -FEVER_ENOSLOTS, -FEVER_ESTOREFULL, -ENOMEM; those of entry.  fever_actor_call_ref: the ref, or one that carries that error.
  *            The ref of a call to an actor that is dead fails with FEVER_EACTORDEAD, and why; of one in which its process died, while it
  *            is restarted, with FEVER_EACTORDOWN
  *   Blocks   only while all task slots of this thread are in flight
@@ -250,6 +251,31 @@ FEVER_API int fever_actor_wait(fever_actor actor, double timeout_s);
  *   Source   Ray's ActorDiedError
  *   Since    0.1.0 */
 FEVER_API int fever_actor_error(fever_actor actor, struct fever_error *error_out);
+
+/* What fever_actor_info tells. */
+struct fever_actor_info {
+    int      pid;      /* of its process; 0: it has none now */
+    int      restarts;
+    int      ended;    /* 1: it has ended, or is dead */
+    uint64_t calls;    /* begun so far */
+    uint64_t pending;  /* made, and not begun: the depth of its mailboxes */
+    double   waited_s; /* from a call to its turn, on average: one call in 64 of each caller is timed, the first one too */
+};
+
+/* fever_actor_info: what an actor is doing, in numbers.
+ *   Takes    actor: a handle that this process holds
+ *   Gives    info_out: as it was a moment ago: others go on
+ *   Returns  0; -FEVER_ENULL, -FEVER_ETYPE (no actor), -FEVER_ESTALE; those of entry
+ *   Blocks   never
+ *   Context  driver and task
+ *   Threads  any
+ *   Signals  refused in a handler that interrupted a fever call
+ *   Fork     refused in a child that the program forked
+ *   Memory   info_out stands by itself
+ *   Cost     a cache line for each caller that it has had
+ *   Source   Ray's `ray list actors`
+ *   Since    0.1.0 */
+FEVER_API int fever_actor_info(fever_actor actor, struct fever_actor_info *info_out);
 
 /* fever_actor_self: the actor that the calling method belongs to.
  *   Takes    nothing

@@ -1,7 +1,7 @@
 /* cli_demo.c: a program for test/t_cli to look at: tasks that run, wait and have failed, objects of all kinds.
  *
  * Prints "ready PID", then waits until standard input ends.  With the word "attempts": tasks that crash; with "memory": objects in
- * all hands; with "spilled": more of them than the store has room for.
+ * all hands; with "actors": actors in several states; with "spilled": more of them than the store has room for.
  */
 #include "fever.h"
 
@@ -149,7 +149,50 @@ static int spilled(void) {
     return value == 11 && data[9] == 0 ? 0 : 1;
 }
 
+struct shelf {
+    int n;
+};
+FEVER_ACTOR(struct shelf, shelf, (int, code)) { return code; }
+FEVER_METHOD(shelf, int, put, (int, n)) { return self->n += n; }
+FEVER_METHOD(shelf, int, put_ref, (fever_ref, n)) {
+    int v = 0;
+    fever_get_for(n, &v, 0);
+    return self->n += v;
+}
+
+static int actors(void) {
+    fever_ref promise, call[4];
+    int       value = 0, one = 1;
+    must(fever_init(FEVER_OPTIONS(.workers = 1, .store_bytes = 16 << 20, .name = "actors", .quiet = 1)), "fever_init");
+    must(fever_promise(&promise), "fever_promise");
+    shelf_actor a = shelf_new_with(FEVER_ACTOR_WITH(.registered = "books", .name_space = "library", .max_restarts = 2), 0), dead = shelf_new(7), b = shelf_new_with(FEVER_ACTOR_WITH(.detached = 1, .name = "plain"), 0);
+    must(fever_take(shelf_put_remote(a, 1), &value), "put");
+    must(fever_take(shelf_put_remote(b, 1), &value), "put");
+    (void)fever_actor_wait(dead.any, FEVER_FOREVER);
+    call[0] = shelf_put_ref_remote(a, promise);
+    for (int i = 1; i < 4; i++)
+        call[i] = shelf_put_remote(a, 1);
+    while (fever_wait_one(call[3], 0.01) == -FEVER_ETIMEDOUT) {
+        struct fever_actor_info i;
+        must(fever_actor_info(a.any, &i), "fever_actor_info");
+        if (i.pending == 3) /* the first one is taken, and waits for its argument */
+            break;
+    }
+    until_input_ends();
+    must(fever_promise_set(promise, &one, sizeof one), "fever_promise_set");
+    for (int i = 0; i < 4; i++)
+        must(fever_take(call[i], &value), "put");
+    must(fever_release(promise), "fever_release");
+    must(fever_actor_release(a.any), "fever_actor_release");
+    must(fever_actor_release(b.any), "fever_actor_release");
+    must(fever_actor_release(dead.any), "fever_actor_release");
+    must(fever_shutdown(), "fever_shutdown");
+    return value == 5 ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "actors") == 0)
+        return actors();
     if (argc > 1 && strcmp(argv[1], "spilled") == 0)
         return spilled();
     if (argc > 1 && strcmp(argv[1], "memory") == 0)

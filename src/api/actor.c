@@ -42,7 +42,7 @@ static int read_options(const struct fever_actor_options *user, struct fv_actor_
         memcpy(&o, user, FV_MIN(user->struct_bytes, sizeof o));
     if (o.max_restarts < FEVER_NO_LIMIT || o.max_task_retries < FEVER_NO_LIMIT || o.max_task_retries > 250 || !(o.grace_s >= 0) || isinf(o.grace_s))
         return -FEVER_EINVAL;
-    if (o.checkpoint_every < 0)
+    if (o.checkpoint_every < 0 || o.max_pending_calls < 0)
         return -FEVER_EINVAL;
     if ((o.name != NULL && strnlen(o.name, 48) == 48) || (o.get_if_exists | o.detached) & ~1 || !is_name(o.registered) || !is_space(o.name_space) ||
         (o.registered == NULL && (o.name_space != NULL || o.get_if_exists)))
@@ -50,6 +50,7 @@ static int read_options(const struct fever_actor_options *user, struct fv_actor_
     spec->registered = o.registered;
     spec->name_space = o.name_space == NULL ? "" : o.name_space;
     spec->detached = o.detached;
+    spec->max_pending = (uint32_t)o.max_pending_calls;
     *get_if_exists = o.get_if_exists;
     spec->max_restarts = o.max_restarts < 0 ? FV_NO_LIMIT : (uint32_t)o.max_restarts;
     spec->max_task_retries = o.max_task_retries < 0 ? 250 : (uint32_t)o.max_task_retries;
@@ -202,6 +203,8 @@ FV_FAST int call_at(const struct fever_def *def, uint64_t actor, const void *arg
     struct fv_mailbox *m = fv_actor_mailbox(self, actor);
     if (FV_UNLIKELY(m == NULL))
         return fv_leave(self, -FEVER_ESTOREFULL);
+    if (FV_UNLIKELY(m->max_pending != 0) && fv_lane_depth(m->lane) >= m->max_pending && !fv_state_is_complete(fv_truth_state(t)))
+        return fv_leave(self, -FEVER_EAGAIN);
     if (FV_LIKELY(options == NULL && def->flags & FV_DEF_PLAIN && bytes == def->args_bytes && (args != NULL || bytes == 0)) &&
         call_short(self, def, m, args, bytes, flags, site, id_out))
         return fv_leave(self, 0);
@@ -291,6 +294,32 @@ int fever_actor_error(fever_actor actor, struct fever_error *error_out) {
     if (rc == 0) {
         fv_task_get_error(index, error_out);
         fv_error_sites(error_out);
+    }
+    return fv_leave(self, rc);
+}
+
+int fever_actor_info(fever_actor actor, struct fever_actor_info *info_out) {
+    int      why;
+    uint32_t index = 0;
+    uint64_t t = 0;
+    if (info_out == NULL)
+        return -FEVER_ENULL;
+    struct fv_self *self = fv_enter(&why);
+    if (self == NULL)
+        return why;
+    int rc = check(actor.id, &index, &t);
+    if (rc == 0) {
+        const struct fv_actor *a = fv_actor_of(index);
+        uint64_t               n = fv_load_relaxed_64(&a->n_waited);
+        bool                   runs = fv_truth_state(t) == FV_RUN;
+        *info_out = (struct fever_actor_info){.pid = runs ? (int)fv_load_relaxed_32(&fv_proc(fv_truth_owner(t))->pid) : 0,
+                                              .restarts = (int)fv_load_relaxed_32(&a->restarts),
+                                              .ended = fv_state_is_complete(fv_truth_state(t)),
+                                              .calls = fv_load_relaxed_64(&a->n_calls),
+                                              .pending = fv_actor_depth(index),
+                                              .waited_s = n == 0 ? 0 : (double)fv_load_relaxed_64(&a->waited_ns) * 1e-9 / (double)n};
+        if (info_out->ended)
+            info_out->pending = 0;
     }
     return fv_leave(self, rc);
 }

@@ -58,6 +58,7 @@ json_t *cli_processes(const struct cli *cli, const struct fv_obs *o, bool worker
 /* one word a state: "pending", "running" ... */
 const char *cli_state_word(unsigned state);
 json_t *cli_tasks(const struct cli *cli, const struct fv_obs *o, size_t *n_all_out);
+json_t *cli_actors(const struct cli *cli, const struct fv_obs *o, size_t *n_all_out); /* actor.c */
 json_t *cli_objects(const struct cli *cli, const struct fv_obs *o, size_t *n_all_out);
 /* detail.c: attempts, and where a failed one was, added to a task's row; those of all rows as text */
 void    cli_add_detail(json_t *row, const struct fv_obs *o, const struct fv_obs_task *t);

@@ -17,17 +17,19 @@ static const struct {
      "For each runtime of this user: its processes, what each is doing or waiting for and since when,\n"
      "its tasks and objects by state, the store, deaths and recoveries, and what is unusual about it.\n"
      "How long a task has been running is known only for tasks with a time limit.\n"},
-    {"list", "list workers, tasks or objects",
-     "usage: fever list workers|tasks|objects [--json] [--pid PID] [--limit N] [--state STATE]\n"
+    {"list", "list workers, tasks, actors or objects",
+     "usage: fever list workers|tasks|actors|objects [--json] [--pid PID] [--limit N] [--state STATE]\n"
      "       fever list tasks --detail [the same options]\n"
      "\n"
      "  workers   number, process, CPU, what it is doing, tasks that it ended, how often it was replaced\n"
      "  tasks     ref, name, state, attempt, who runs it, whose it is, what a waiting one waits for\n"
+     "  actors    class, name, state, process, restarts, calls begun, calls that wait, how long they wait, holders\n"
      "  objects   objects, promises and results that are kept: size, and how many hold them\n"
      "\n"
      "  --limit N       at most so many rows [1000]; 0: all\n"
      "  --state STATE   only these.  Tasks and objects: pending, running, waiting, done, failed, open,\n"
-     "                  freeing.  Workers: running, blocked, idle, standby, starting, looking, stopped, dead\n"
+     "                  freeing.  Workers: running, blocked, idle, standby, starting, looking, stopped, dead.\n"
+     "                  Actors: pending (for a process), waiting, delayed, starting, constructing, alive, ending, ended, dead\n"
      "  --detail        tasks: also each attempt that did not end well (when, worker, cause, whether it was charged),\n"
      "                  and where a failed one was\n"
      "\n"

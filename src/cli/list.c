@@ -1,4 +1,4 @@
-/* cli/list.c: fever list workers|tasks|objects.
+/* cli/list.c: fever list workers|tasks|actors|objects.
  *
  * Run by:          the fever command.
  * Shared state:    reads the segment through obs/.
@@ -25,6 +25,13 @@ static const struct cli_column object_columns[] = {
     {"error.text", "ERROR", CLI_TEXT},
 };
 
+static const struct cli_column actor_columns[] = {
+    {"ref", "REF", CLI_TEXT},         {"class", "CLASS", CLI_TEXT},       {"name", "NAME", CLI_TEXT},       {"namespace", "NAMESPACE", CLI_TEXT},
+    {"state", "STATE", CLI_TEXT},     {"pid", "PID", CLI_COUNT},          {"restarts", "RESTARTS", CLI_COUNT}, {"calls", "CALLS", CLI_COUNT},
+    {"pending", "PENDING", CLI_COUNT}, {"waited_s", "WAITED", CLI_SECONDS}, {"holders", "HOLDERS", CLI_COUNT}, {"home", "HOME", CLI_TEXT},
+    {"error.text", "ERROR", CLI_TEXT},
+};
+
 static json_t *list_workers(const struct cli *cli, const struct fv_obs *o, size_t *n_all_out) {
     return cli_processes(cli, o, true, n_all_out);
 }
@@ -37,6 +44,7 @@ static const struct listing {
 } listings[] = {
     {"workers", list_workers, worker_columns, FV_COUNT_OF(worker_columns)},
     {"tasks", cli_tasks, task_columns, FV_COUNT_OF(task_columns)},
+    {"actors", cli_actors, actor_columns, FV_COUNT_OF(actor_columns)},
     {"objects", cli_objects, object_columns, FV_COUNT_OF(object_columns)},
 };
 
@@ -49,7 +57,7 @@ int cli_list(const struct cli *cli, const char *what) {
         if (strcmp(what, listings[i].what) == 0)
             l = &listings[i];
     if (l == NULL) {
-        fprintf(stderr, "fever: list what?  workers, tasks or objects\n");
+        fprintf(stderr, "fever: list what?  workers, tasks, actors or objects\n");
         return CLI_USAGE;
     }
     if (cli->detail && l->make != cli_tasks) {

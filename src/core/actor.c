@@ -38,6 +38,7 @@ uint64_t fv_actor_block(struct fv_self *self, uint32_t index, uint32_t gen, cons
         memcpy(a->registered, spec->registered, strnlen(spec->registered, sizeof a->registered - 1));
     }
     a->detached = spec->detached;
+    a->max_pending = spec->max_pending;
     return offset;
 }
 
@@ -183,8 +184,21 @@ struct fv_mailbox *fv_actor_mailbox_slow(struct fv_self *self, uint64_t actor) {
     struct fv_lane *l = find_lane(self, a);
     if (l == NULL && (l = add_lane(self, actor, a)) == NULL)
         return NULL;
-    *m = (struct fv_mailbox){.actor = actor, .lane = l, .head_seen = fv_load_acquire_32(&l->head)};
+    *m = (struct fv_mailbox){.actor = actor, .lane = l, .head_seen = fv_load_acquire_32(&l->head), .max_pending = a->max_pending};
     return m;
+}
+
+void fv_actor_stamp(struct fv_lane *lane, uint32_t place) {
+    fv_store_relaxed_32(&lane->stamp_place, place);
+    fv_store_release_64(&lane->stamp_ns, fv_now_ns());
+}
+
+uint64_t fv_actor_depth(uint32_t index) {
+    uint64_t n = 0;
+    /* ORDER lane (acquire): the list's head before the lanes.  Pairs with lane (release) in add_lane(). */
+    for (uint64_t at = fv_load_acquire_64(&fv_actor_of(index)->lanes); at != 0; at = ((struct fv_lane *)fv_at(at))->next)
+        n += fv_lane_depth(fv_at(at));
+    return n;
 }
 
 void fv_actor_deliver_slow(struct fv_self *self, struct fv_mailbox *m, uint32_t index, uint32_t place) {

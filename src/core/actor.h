@@ -16,6 +16,7 @@ struct fv_actor_spec {
     const char *name_space, *registered; /* entry is not 0: by what it is found */
     uint32_t    entry;
     bool        detached;
+    uint32_t    max_pending;
 };
 
 static inline bool fv_task_is_actor(uint32_t index) { return fv_task(index)->kind == FV_KIND_ACTOR; }
@@ -41,6 +42,7 @@ struct fv_mailbox {
     uint64_t        actor; /* ref; 0: none */
     struct fv_lane *lane;
     uint32_t        head_seen;
+    uint32_t        max_pending; /* 0: no limit */
 };
 /* The mailbox of self for an actor that it holds; made at its first call.  NULL: the store is full, or memory is out. */
 struct fv_mailbox *fv_actor_mailbox_slow(struct fv_self *self, uint64_t actor);
@@ -48,9 +50,13 @@ static inline struct fv_mailbox *fv_actor_mailbox(struct fv_self *self, uint64_t
     struct fv_mailbox *m = self->mailbox == NULL ? NULL : &self->mailbox[fv_ref_index(actor) & (self->room_mailbox - 1)];
     return FV_LIKELY(m != NULL && m->actor == actor) ? m : fv_actor_mailbox_slow(self, actor);
 }
+/* That call is made now: the actor notes how long it has waited. */
+void fv_actor_stamp(struct fv_lane *lane, uint32_t place);
 /* The call word of the next call; it counts as made. */
 static inline uint64_t fv_actor_next_call(struct fv_mailbox *m) {
     uint32_t place = m->lane->seq & FV_PLACE_MASK;
+    if (FV_UNLIKELY(place % FV_STAMP_EVERY == 0) && fv_load_relaxed_64(&m->lane->stamp_ns) == 0)
+        fv_actor_stamp(m->lane, place);
     fv_store_relaxed_32(&m->lane->seq, place + 1);
     return fv_call_word(m->actor, place);
 }
@@ -81,6 +87,8 @@ void fv_actor_left(uint32_t index, uint64_t t);
 bool fv_actor_is_stalled(uint32_t index, uint32_t submitter);
 /* Records that the actor in slot index has of holds on id. */
 uint32_t fv_actor_records(uint32_t index, uint64_t id);
+/* Calls that have not begun, of all callers; of an actor that is held. */
+uint64_t fv_actor_depth(uint32_t index);
 /* Has nobody a handle of it, and is it not detached? */
 bool fv_actor_is_abandoned(uint32_t index);
 /* All calls to an actor that has ended fail; why: what it died of, NULL: not known. */

@@ -152,6 +152,22 @@ const char *fv_obs_task_name(const struct fv_obs *o, const struct fv_obs_task *t
     return t->hot.def < o->head->n_defs && o->head->defs[t->hot.def].name[0] != '\0' ? o->head->defs[t->hot.def].name : "?";
 }
 
+bool fv_obs_actor(const struct fv_obs *o, const struct fv_obs_task *t, struct fv_obs_actor *a) {
+    struct fv_lane head; /* all but the hints is looked at */
+    memset(a, 0, sizeof *a);
+    if (t->hot.kind != FV_KIND_ACTOR || !(t->hot.x & FV_X_OPTIONS) || !fv_obs_bytes(o, t->cold.actor, &a->block, sizeof a->block))
+        return false;
+    a->block.name[sizeof a->block.name - 1] = a->block.registered[sizeof a->block.registered - 1] = '\0';
+    a->block.name_space[sizeof a->block.name_space - 1] = '\0';
+    for (uint64_t at = a->block.lanes; at != 0 && a->n_callers < o->head->n_procs; at = head.next) {
+        if (!fv_obs_bytes(o, at, &head, offsetof(struct fv_lane, hint)) || head.actor != t->id)
+            break; /* freed meanwhile */
+        a->n_callers++;
+        a->depth += fv_lane_depth(&head);
+    }
+    return true;
+}
+
 const char *fv_obs_task_place(const struct fv_obs *o, const struct fv_obs_task *t, char *buf, size_t bytes) {
     if (t->hot.kind != FV_KIND_TASK || t->hot.def >= o->head->n_defs || o->head->defs[t->hot.def].file[0] == '\0')
         return NULL;

@@ -12,6 +12,7 @@
 #define FV_OBS_READ_H
 
 #include "fever.h"
+#include "shm/actor.h"
 #include "shm/object.h"
 #include "shm/options.h"
 #include "shm/segment.h"
@@ -64,6 +65,14 @@ uint64_t    fv_obs_result_bytes(const struct fv_obs_task *t);
 uint32_t    fv_obs_holders(const struct fv_obs_task *t);
 /* Why it failed; false when it did not. */
 bool        fv_obs_error(const struct fv_obs *o, const struct fv_obs_task *t, struct fever_error *error_out);
+
+/* An actor: its block, and the calls that wait, of all callers.  False: it is none, or is gone. */
+struct fv_obs_actor {
+    struct fv_actor block;
+    uint64_t        depth;
+    uint32_t        n_callers;
+};
+bool        fv_obs_actor(const struct fv_obs *o, const struct fv_obs_task *t, struct fv_obs_actor *actor_out);
 
 /* Attempts of a task that did not end well and are still in the log, oldest first: at most room, the last ones.  How many. */
 uint32_t fv_obs_attempts(const struct fv_obs *o, uint64_t id, struct fever_attempt *attempts_out, uint32_t room);

@@ -111,7 +111,16 @@ static bool fill(struct inbox *b) {
     if (b->to_fill) /* the first time: whatever waits is still to be done; what does not is found out when it is claimed */
         b->passed = (next - (1u << (FV_PLACE_BITS - 2))) & FV_PLACE_MASK;
     b->to_fill = false;
+    fv_store_relaxed_32(&lane->passed, b->n_found != 0 ? b->found[0].place : next & FV_PLACE_MASK);
     return true;
+}
+
+/* A call of this lane is taken, and another, not behind it, has a stamp. */
+static void note_waited(struct fv_lane *lane) {
+    uint64_t now = fv_now_ns(), made = fv_load_relaxed_64(&lane->stamp_ns);
+    fv_store_relaxed_64(&me.actor->n_waited, me.actor->n_waited + 1);
+    fv_store_relaxed_64(&me.actor->waited_ns, me.actor->waited_ns + (now > made ? now - made : 0));
+    fv_store_release_64(&lane->stamp_ns, 0);
 }
 
 /* The call that comes next; it is taken from where it stood. */
@@ -133,6 +142,9 @@ static bool next_call(struct inbox *b, struct found *out) {
         *out = b->found[b->at_found++];
     }
     b->passed = (out->place + 1) & FV_PLACE_MASK;
+    fv_store_relaxed_32(&lane->passed, b->passed);
+    if (FV_UNLIKELY(fv_load_acquire_64(&lane->stamp_ns) != 0) && !fv_place_before(out->place, fv_load_relaxed_32(&lane->stamp_place)))
+        note_waited(lane);
     return true;
 }
 

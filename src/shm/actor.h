@@ -25,7 +25,7 @@
  *   detached, ..    lives without handles
  *   restarts, ..    supervisor                  for the tools
  *   stage           owner                       for the tools: see enum fv_actor_stage; sweep: a death in CONSTRUCTING is the constructor's
- *   n_calls         owner                       for the tools
+ *   n_calls         owner                       for the tools; so are n_waited, waited_ns: how long calls with a stamp waited for their turn
  *   saved_at        owner                       TRUTH of the last checkpoint: 1 + its place in saved; 0: there is none (ORDER checkpoint)
  *   saved           owner                       records of holds (core/hold.c): that one's, and one that is being made or let go of
  *   kill_wanted     anyone 1, supervisor 0      its process is to be ended, and to be replaced if restarts are left
@@ -39,6 +39,8 @@
  *             it looks through the submitter's slab (ORDER lane-lost)
  *   head      owner of the actor
  *   stalled   owner of the actor: a call whose argument is not there holds up the others (ORDER deadlock)
+ *   passed    owner: all calls before that place have begun, or are gone.  seq - passed of all lanes is the depth of the mailbox
+ *   stamp_..  submitter, of one call in FV_STAMP_EVERY: when it was made, if the last one has been taken (0); owner 0 when it takes that call
  *   hint[]    submitter: index of a task slot 32 | place 32
  *
  * All of it but `next` is a hint.  The truth is: READY, and the call word.  While `lost` is set nothing is pushed; so whatever is not in
@@ -53,6 +55,7 @@
 
 #include "shm/segment.h"
 
+#define FV_STAMP_EVERY 64u /* a power of two */
 #define FV_LANE_HINTS 2048u /* a power of two */
 #define FV_PLACE_BITS 28u
 #define FV_PLACE_MASK ((1u << FV_PLACE_BITS) - 1)
@@ -71,11 +74,14 @@ struct fv_actor {
     uint32_t entry;
     uint32_t detached;
     char     name_space[32];
+    uint32_t max_pending;  /* calls of one submitter that have not begun; 0: no limit */
     uint32_t stage FV_ALIGNED(64);
     uint32_t restarts;
     uint64_t n_calls;
     uint64_t saved[2];
     uint32_t saved_at;
+    uint32_t pad1;
+    uint64_t n_waited, waited_ns;
     uint32_t kill_wanted FV_ALIGNED(64);
     uint32_t pad0;
     uint64_t end_by_ns;    /* owner: it is ending, and killed then; 0: it is not */
@@ -89,8 +95,11 @@ struct fv_lane {
     uint32_t seq FV_ALIGNED(64);
     uint32_t tail;
     uint32_t lost;
+    uint32_t stamp_place;
+    uint64_t stamp_ns;
     uint32_t head FV_ALIGNED(64);
     uint32_t stalled;
+    uint32_t passed;
     uint64_t hint[FV_LANE_HINTS] FV_ALIGNED(64);
 };
 _Static_assert(sizeof(struct fv_lane) == 192 + 8 * FV_LANE_HINTS, "what doc/actors.md says");
@@ -101,6 +110,8 @@ static inline uint64_t fv_call_word(uint64_t actor, uint32_t place) {
 static inline bool     fv_call_is_for(uint64_t word, uint64_t actor) { return ((word ^ fv_call_word(actor, 0)) >> FV_PLACE_BITS) == 0; }
 static inline uint32_t fv_call_place(uint64_t word) { return (uint32_t)word & FV_PLACE_MASK; }
 static inline uint32_t fv_call_actor(uint64_t word) { return (uint32_t)(word >> 36); }
+/* Calls in a lane that have not begun. */
+static inline uint32_t fv_lane_depth(const struct fv_lane *l) { return (fv_load_relaxed_32(&l->seq) - fv_load_relaxed_32(&l->passed)) & FV_PLACE_MASK; }
 /* Is place a before b?  There are never 2^27 calls between them. */
 static inline bool fv_place_before(uint32_t a, uint32_t b) { return a != b && ((b - a) & FV_PLACE_MASK) < 1u << (FV_PLACE_BITS - 1); }
 

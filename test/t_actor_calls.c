@@ -1,0 +1,278 @@
+/* t_actor_calls.c: calls of actors: how many may wait, callers that die, arguments whose owner dies, time limits, many actors.
+ *
+ * Run by:          the driver, and tasks that call actors.
+ */
+#include "rt.h"
+
+#include <string.h>
+
+static struct shared {
+    atomic_int gate, begun, attempts;
+} *shared;
+
+struct list {
+    int  n;
+    long item[256];
+};
+FEVER_ACTOR(struct list, list, (int, code)) { return code != 0 ? fever_fail(code, "no list today"), 0 : (self->n = 0); }
+FEVER_METHOD(list, int, append, (long, x)) {
+    if (self->n < 256)
+        self->item[self->n++] = x;
+    return self->n;
+}
+FEVER_METHOD(list, int, append_ref, (fever_ref, x)) {
+    long v = 0;
+    fever_get_for(x, &v, 0);
+    if (self->n < 256)
+        self->item[self->n++] = v;
+    return self->n;
+}
+FEVER_METHOD(list, struct list, all) { return *self; }
+FEVER_METHOD(list, int, waits, (int, want)) {
+    atomic_fetch_add(&shared->begun, 1);
+    while (atomic_load(&shared->gate) < want)
+        rt_nap();
+    return want;
+}
+FEVER_METHOD_VOID(list, sleeps) {
+    for (;;)
+        pause();
+}
+
+static bool until_info(list_actor a, uint64_t pending, uint64_t calls, struct fever_actor_info *i)
+{
+    for (double end = rt_now() + RT_LONG; fever_actor_info(a.any, i) == 0 && (i->pending != pending || i->calls < calls) && rt_now() < end;)
+        rt_nap();
+    if (i->pending != pending || i->calls < calls)
+        tap_diag("%llu wait, %llu have begun", (unsigned long long)i->pending, (unsigned long long)i->calls);
+    return i->pending == pending && i->calls >= calls;
+}
+
+FEVER_TASK(int, calls_one, (list_actor, a)) { return list_append_send(a, 1); }
+
+static void pending(void)
+{
+    struct fever_actor_info i;
+    fever_ref r[8];
+    int v, begun = atomic_load(&shared->begun);
+    atomic_store(&shared->gate, 0);
+    list_actor a = list_new_with(FEVER_ACTOR_WITH(.max_pending_calls = 3, .max_restarts = 1), 0);
+    TAP_IS(list_waits_send(a, 1), 0, "a call that takes a while");
+    TAP_OK(rt_until(&shared->begun, begun + 1), "it has begun");
+    TAP_OK(until_info(a, 0, 1, &i), "so it does not wait");
+    TAP_OK(i.pid > 0 && i.pid != getpid() && !i.ended && i.restarts == 0 && i.waited_s >= 0, "what it is doing");
+    for (int k = 0; k < 3; k++)
+        r[k] = list_append_remote(a, k);
+    TAP_IS(list_append_send(a, 9), -FEVER_EAGAIN, "three wait: one more is refused");
+    TAP_IS(fever_take(list_append_remote(a, 9), &v), -FEVER_EAGAIN, "at once, with a ref too");
+    TAP_OK(until_info(a, 3, 1, &i), "three wait");
+    TAP_IS(fever_take(calls_one_remote(a), &v), 0, "another caller");
+    TAP_IS(v, 0, "has a limit of its own");
+    TAP_OK(until_info(a, 4, 1, &i), "now four");
+    atomic_store(&shared->gate, 1);
+    for (int k = 0; k < 3; k++)
+        TAP_IS(fever_take(r[k], &v), 0, "call %d is run", k);
+    TAP_OK(until_info(a, 0, 5, &i), "none waits");
+    TAP_IS(list_append_send(a, 9), 0, "there is room again");
+    fever_actor_kill(a.any, FEVER_ACTOR_RESTART);
+    for (double end = rt_now() + RT_LONG; fever_actor_info(a.any, &i) == 0 && i.restarts == 0 && rt_now() < end;)
+        rt_nap();
+    int ok = 0;
+    for (double end = rt_now() + RT_LONG; ok < 20 && rt_now() < end;) {
+        int rc = list_append_send(a, 9);
+        ok += rc == 0;
+        if (rc != 0 && rc != -FEVER_EAGAIN)
+            break;
+        if (rc != 0)
+            rt_nap();
+    }
+    TAP_IS(ok, 20, "after a restart as before");
+    fever_actor_kill(a.any, 0);
+    TAP_IS(fever_actor_info(a.any, &i), 0, "one that is dead");
+    TAP_OK(i.ended && i.pid == 0 && i.pending == 0 && i.restarts == 1, "says so");
+    bool dead = true;
+    for (int k = 0; k < 8; k++)
+        r[k] = list_append_remote(a, 1);
+    for (int k = 0; k < 8; k++) {
+        dead &= fever_get_for(r[k], &v, RT_LONG) == -FEVER_EACTORDEAD;
+        fever_release(r[k]);
+    }
+    TAP_OK(dead, "calls say that it is dead, not that many wait");
+    fever_actor_release(a.any);
+    TAP_IS(fever_take(list_append_remote(list_new_with(FEVER_ACTOR_WITH(.max_pending_calls = -1), 0), 1), &v), -FEVER_EINVAL, "a bad limit");
+    TAP_IS(fever_actor_info(a.any, NULL), -FEVER_ENULL, "nowhere for the numbers");
+}
+
+/* Begins anew in the middle, once. */
+FEVER_TASK(int, appends, (list_actor, a), (int, n)) {
+    int attempt = atomic_fetch_add(&shared->attempts, 1), v = 0;
+    for (int i = 1; i <= n; i++) {
+        if (i == n / 2 && attempt == 0)
+            raise(SIGKILL);
+        if (i % 10 == 0 ? fever_take(list_append_remote(a, i), &v) < 0 : list_append_send(a, i) < 0)
+            return -1;
+    }
+    return n;
+}
+
+static void caller_dies(void)
+{
+    struct list l;
+    int v = 0, k = 0, n = 60;
+    atomic_store(&shared->attempts, 0);
+    list_actor a = list_new(0);
+    TAP_IS(fever_take(appends_remote(a, n), &v), 0, "a caller dies in the middle, and is repeated");
+    TAP_IS(v, n, "it comes to its end");
+    TAP_IS(fever_take(list_all_remote(a), &l), 0, "what the actor was told");
+    while (k < l.n && l.item[k] == k + 1 && k < n / 2 - 1)
+        k++;
+    bool in_order = k >= 20 && l.n == k + n; /* what it had waited for has run; of the rest a part */
+    for (int i = 0; i < n && in_order; i++)
+        in_order &= l.item[k + i] == i + 1;
+    TAP_OK(in_order, "the first attempt's calls up to some point (%d), then all of the second's, in order", k);
+    fever_actor_release(a.any);
+}
+
+FEVER_TASK(long, slow, (int, want)) {
+    while (atomic_load(&shared->gate) < want)
+        rt_nap();
+    return 77;
+}
+struct keeper {
+    fever_ref ref;
+};
+struct hidden { /* not awaited: it is inside */
+    fever_ref ref;
+};
+FEVER_ACTOR(struct keeper, keeper) {
+    (void)self;
+    return 0;
+}
+FEVER_METHOD(keeper, int, keep, (struct hidden, h)) {
+    self->ref = h.ref;
+    return fever_retain(h.ref);
+}
+FEVER_METHOD(keeper, fever_ref, kept) { return self->ref; }
+FEVER_TASK(int, owns, (keeper_actor, k)) {
+    int v = -1, rc = fever_take(keeper_keep_remote(k, (struct hidden){slow_remote(5)}), &v);
+    if (rc == 0 && v == 0)
+        raise(SIGKILL);
+    return rc;
+}
+
+static void owner_dies(void)
+{
+    struct list l;
+    fever_ref arg;
+    int v = 0;
+    atomic_store(&shared->gate, 0);
+    list_actor   a = list_new(0);
+    keeper_actor k = keeper_new();
+    fever_ref o = owns_with(FEVER_WITH(.max_retries = FEVER_NO_RETRY), k);
+    TAP_IS(fever_get(o, &v), -FEVER_ECRASHED, "who owns an argument dies");
+    fever_release(o);
+    fever_ref kept = keeper_kept_remote(k);
+    TAP_IS(fever_get(kept, &arg), 0, "somebody else has it");
+    fever_ref first = list_append_ref_remote(a, arg), second = list_append_remote(a, 2);
+    TAP_IS(fever_get_for(second, &v, 0.01), -FEVER_ETIMEDOUT, "a call waits for it");
+    atomic_store(&shared->gate, 5);
+    TAP_IS(fever_take(first, &v), 0, "it comes all the same");
+    TAP_IS(fever_take(second, &v), 0, "and the next one is run");
+    TAP_IS(fever_take(list_all_remote(a), &l), 0, "in order");
+    TAP_OK(l.n == 2 && l.item[0] == 77 && l.item[1] == 2, "with its value");
+    fever_release(kept);
+    fever_actor_release(k.any);
+    fever_actor_release(a.any);
+}
+
+FEVER_TASK(int, hears, (list_actor, a)) {
+    int v = 0;
+    fever_ref r = list_append_remote(a, 1);
+    struct fever_error e;
+    int rc = fever_get_for(r, &v, RT_LONG);
+    fever_error(r, &e);
+    fever_release(r);
+    return rc == -FEVER_EACTORDEAD && e.app_code == 3 && strstr(e.text, "no list today") != NULL ? 1 : 0;
+}
+
+static void failures(void)
+{
+    struct fever_error e;
+    int v = 0;
+    list_actor a = list_new(3);
+    fever_ref t[3];
+    for (int i = 0; i < 3; i++)
+        t[i] = hears_remote(a);
+    bool good = true;
+    for (int i = 0; i < 3; i++)
+        good &= fever_take(t[i], &v) == 0 && v == 1;
+    TAP_OK(good, "a constructor that fails: every caller is told its code and its words");
+    fever_actor_release(a.any);
+
+    a = list_new_with(FEVER_ACTOR_WITH(.max_restarts = 1), 0);
+    fever_ref slow_call = list_sleeps_with(FEVER_WITH(.timeout_s = 0.05), a), behind = list_append_remote(a, 4);
+    TAP_IS(fever_wait_one(slow_call, RT_LONG), -FEVER_ETASKTIMEOUT, "a call whose time is up is over");
+    e = rt_error(slow_call);
+    TAP_OK(e.code == FEVER_ETASKTIMEOUT, "it says so: %s", e.text);
+    fever_release(slow_call);
+    TAP_IS(fever_take(behind, &v), 0, "the one behind it is run in the next process");
+    fever_actor_release(a.any);
+}
+
+static void hundred(void)
+{
+    enum { N = 100 };
+    static list_actor a[N];
+    static fever_ref  r[N];
+    int v = 0, good = 0;
+    double begin = rt_now();
+    for (int i = 0; i < N; i++)
+        a[i] = list_new(0);
+    for (int i = 0; i < N; i++)
+        r[i] = list_append_remote(a[i], i);
+    for (int i = 0; i < N; i++)
+        good += fever_take(r[i], &v) == 0 && v == 1;
+    TAP_IS(good, N, "%d actors at once: each has answered", N);
+    for (int i = 0; i < N; i++)
+        r[i] = list_append_remote(a[i], i);
+    good = 0;
+    for (int i = 0; i < N; i++)
+        good += fever_take(r[i], &v) == 0 && v == 2;
+    TAP_IS(good, N, "and again: all are there");
+    for (int i = 0; i < N; i++)
+        fever_actor_release(a[i].any);
+    tap_diag("%d actors: %.1f s", N, rt_now() - begin);
+    int left;
+    for (double end = rt_now() + 4 * RT_LONG; (left = rt_in_group(fv_rt.supervisor_pid)) > 20 && rt_now() < end;)
+        usleep(50000);
+    TAP_OK(left <= 20, "then their processes end");
+    tap_diag("%.1f s", rt_now() - begin);
+}
+
+static void rest(void)
+{
+    double end = rt_now() + 4 * RT_LONG;
+    while (rt_stats().objects_live != 0 && rt_now() < end)
+        rt_nap();
+    TAP_IS(rt_validate(), 0, "the books are right");
+    rt_balanced(0);
+}
+
+int main(void)
+{
+    rt_begin(240);
+    shared = rt_shared(sizeof *shared);
+    rt_init(.workers = 2, .max_actors = 100, .store_bytes = 256ul << 20);
+    pending();
+    rest();
+    caller_dies();
+    rest();
+    owner_dies();
+    rest();
+    failures();
+    rest();
+    hundred();
+    rest();
+    rt_shutdown();
+    return tap_done();
+}
