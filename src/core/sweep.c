@@ -502,6 +502,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     sweep_slab(self, dead, why->in_order);
     sweep_holds(self, dead);
     fv_sweep_adopted(self);
+    fv_extent_recount();
     memset(proc->batch, 0, sizeof proc->batch);
     proc->current = proc->deadline_ns = proc->registering = proc->notifying = proc->wait_ref = proc->cancelling = 0;
     proc->waits_alone = 0;

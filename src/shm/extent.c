@@ -350,3 +350,28 @@ void fv_extent_sweep(uint32_t owner) {
             fv_cas_64(&fv_map.supers[s], fv_claim_word(owner), 0);
     }
 }
+
+uint32_t fv_extent_count(void) {
+    uint32_t n = 0;
+    for (uint32_t s = 0; s < fv_map.seg->n_supers; s++) {
+        uint64_t w = fv_load_relaxed_64(&fv_map.supers[s]);
+        uint32_t c = s * FV_SUPER_CHUNKS, end = fv_super_end(s);
+        if (fv_word_kind(w) == FV_CHUNK_EXTENT)
+            n += fv_word_index(w) != FV_NO_ROOT ? end - c : 0;
+        for (; fv_word_kind(w) == FV_SUPER_SPLIT && c < end; c++) {
+            uint64_t k = fv_load_relaxed_64(&fv_map.chunks[c]);
+            n += fv_word_kind(k) == FV_CHUNK_EXTENT && fv_word_index(k) != FV_NO_ROOT;
+        }
+    }
+    return n;
+}
+
+/* Others go on meanwhile.  What one of them has claimed, or freed, and not yet added is counted twice: such an error is gone with the next
+ * death.  A count during which somebody has added is worth nothing; after a few of these it stays as it is. */
+void fv_extent_recount(void) {
+    for (int tries = 0; tries < 4; tries++) {
+        uint32_t before = fv_load_acquire_32(&fv_map.seg->extent_chunks), n = fv_extent_count();
+        if (n == before || fv_cas_32(&fv_map.seg->extent_chunks, before, n))
+            return;
+    }
+}

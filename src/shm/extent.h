@@ -52,6 +52,10 @@ static inline void fv_super_release(uint32_t s) { fv_store_release_64(&fv_map.su
 void fv_extent_free(uint32_t chunk, uint32_t n_chunks, uint64_t root);
 /* What the dead owner was claiming: gives it back.  Roots that it has not published are found by fv_arena_walk(). */
 void fv_extent_sweep(uint32_t owner);
+/* Chunks in large blocks, by the truth words; not those of the fallback. */
+uint32_t fv_extent_count(void);
+/* After a sweep: sets extent_chunks right. */
+void     fv_extent_recount(void);
 
 /* Is there memory behind all chunks [c, end)? */
 bool fv_chunks_backed(uint32_t c, uint32_t end);

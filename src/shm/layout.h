@@ -716,7 +716,7 @@ struct fv_segment {
     uint64_t sweep_ns_last;
     uint64_t delayed_until_ns;          /* hint: when the supervisor is to look for DELAYED tasks; 0: there are none (CAS) */
     uint32_t backed_chunks;             /* hint: chunks with memory behind them */
-    uint32_t extent_chunks;             /* hint: chunks in extents; who claims or frees them adds; a death on the way leaves it wrong by so many */
+    uint32_t extent_chunks;             /* hint: chunks in extents; who claims or frees them adds; counted anew after each death, which leaves it wrong by so many */
     uint32_t spill_mark;                /* driver at init, frozen: above so many extent_chunks the keeper is told; 0: never */
     uint64_t n_attempts;                /* entries claimed in the log of attempts: whoever ends one adds 1 */
     uint32_t monitor_sleeps;            /* the memory monitor waits until somebody works: supervisor 1, workers 0 */

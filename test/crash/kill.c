@@ -379,6 +379,10 @@ static void at_rest(unsigned most_runs) {
     }
     if (fv_map.seg->resweep)
         WRONG("a sweep for hints is pending");
+    /* who stands still, or works beside it, while another's death is swept may be about to add */
+    if ((layer == KILL || layer == TWICE) && !(scenario->flags & (OP_HELPER | OP_PARKED | OP_IDLE | OP_TAKER)) &&
+        fv_load_relaxed_32(&fv_map.seg->extent_chunks) != fv_extent_count())
+        WRONG("%u chunks are counted as parts of large blocks, and %u are", fv_load_relaxed_32(&fv_map.seg->extent_chunks), fv_extent_count());
 }
 
 /* The way that the operation took when it was recorded; in shared memory. */
