@@ -87,7 +87,7 @@ static int make_named(struct fv_self *self, const struct fever_def *def, const v
     do {
         if (get_if_exists && (rc = find(self, def, spec->name_space, spec->registered, id_out)) != 1 && rc != -FEVER_ENONAME)
             return rc;
-        rc = fv_submit_for(self, def, args, bytes, NULL, FV_HELD, 0, 0, 0, site, &(struct fv_for){.spec = spec}, id_out);
+        rc = fv_submit_for(self, def, args, bytes, NULL, FV_HELD, 0, 0, site, &(struct fv_for){.spec = spec}, id_out);
         if (rc == -FEVER_ENAMETAKEN && get_if_exists)
             sched_yield();
     } while (rc == -FEVER_ENAMETAKEN && get_if_exists && fv_now_ns() < end);
@@ -110,7 +110,7 @@ static int make_at(const struct fever_def *def, const void *args, size_t bytes, 
     if (rc == 0 && spec.registered != NULL)
         rc = make_named(self, def, args, bytes, &spec, get_if_exists, site, id_out);
     else if (rc == 0)
-        rc = fv_submit_for(self, def, args, bytes, NULL, FV_HELD, 0, 0, 0, site, &(struct fv_for){.spec = &spec}, id_out);
+        rc = fv_submit_for(self, def, args, bytes, NULL, FV_HELD, 0, 0, site, &(struct fv_for){.spec = &spec}, id_out);
     return fv_leave(self, rc);
 }
 
@@ -154,9 +154,8 @@ FV_FAST bool call_short(struct fv_self *self, const struct fever_def *def, struc
     uint32_t             gen = fv_truth_gen(t) + 1;
     if (FV_UNLIKELY(fv_truth_state(t) != FV_FREE || gen <= 1 || h->refs != 0 || h->group != 0))
         return false;
-    uint64_t head = (uint64_t)def->id | (uint64_t)FV_KIND_TASK << 16 | (uint64_t)bytes << 32, none = 0, word = fv_actor_next_call(m);
-    memcpy(&task->def, &head, 8); /* def, kind, x, arg_bytes */
-    memcpy(&task->waiter, &none, 8); /* waiter, result_bytes */
+    uint64_t word = fv_actor_next_call(m);
+    fv_task_begin(task, def->id, FV_KIND_TASK, false, FV_X_CALL, (uint32_t)bytes);
     fv_fast_copy(task->args, args, bytes);
     task->args[2] = word;
     *h = (struct fv_home_slot){.site = site};
@@ -208,7 +207,7 @@ FV_FAST int call_at(const struct fever_def *def, uint64_t actor, const void *arg
     if (FV_LIKELY(options == NULL && def->flags & FV_DEF_PLAIN && bytes == def->args_bytes && (args != NULL || bytes == 0)) &&
         call_short(self, def, m, args, bytes, flags, site, id_out))
         return fv_leave(self, 0);
-    return fv_leave(self, fv_submit_for(self, def, args, bytes, options, flags, 0, 0, 0, site,
+    return fv_leave(self, fv_submit_for(self, def, args, bytes, options, flags, 0, 0, site,
                                         &(struct fv_for){.mailbox = m, .retries = (int)fv_actor_of(index)->max_task_retries}, id_out));
 }
 

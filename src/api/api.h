@@ -46,7 +46,7 @@ int fv_wait_slot(struct fv_self *self, uint64_t *spin_until);
 
 /* Submits; spins or sleeps while all task slots are in flight. */
 int fv_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
-              const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t site,
+              const struct fever_task_options *options, unsigned flags, uint32_t group, uint32_t group_index, uint64_t site,
               uint64_t *id_out);
 /* The same for an actor, or for a call of one. */
 struct fv_for {
@@ -55,7 +55,7 @@ struct fv_for {
     int                         retries;
 };
 int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
-                  const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t site,
+                  const struct fever_task_options *options, unsigned flags, uint32_t group, uint32_t group_index, uint64_t site,
                   const struct fv_for *what, uint64_t *id_out);
 /* fever_put_with(), fever_object_put() and fever_object_create(), inside, for a call at site.  spec: NULL: nothing of its own. */
 struct fv_object_spec {

@@ -222,7 +222,7 @@ static int submit(const char *path, struct load *a, const struct fever_task_opti
         return why;
     bool fits = p.bytes <= FV_PATH_SMALL;
     memcpy(a->path, p.text, p.bytes);
-    rc = fv_submit(self, fits ? &small : &large, a, fits ? ARGS(FV_PATH_SMALL) : ARGS(PATH_MAX), task, FV_HELD, 0, 0, 0, site, &id);
+    rc = fv_submit(self, fits ? &small : &large, a, fits ? ARGS(FV_PATH_SMALL) : ARGS(PATH_MAX), task, FV_HELD, 0, 0, site, &id);
     if (rc == 0)
         ref_out->id = id;
     return fv_leave(self, rc);

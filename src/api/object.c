@@ -25,12 +25,7 @@ static int new_slot(struct fv_self *self, uint8_t kind, uint64_t site, uint32_t 
             return rc;
     }
     struct fv_task *task = fv_task(index);
-    task->def = 0;
-    task->kind = kind;
-    task->x = 0;
-    task->waiter = 0;
-    task->arg_bytes = 0;
-    task->result_bytes = 0;
+    fv_task_begin(task, 0, kind, false, 0, 0);
     task->args[0] = site;
     task->args[1] = 0;
     struct fv_home_slot *h = &self->home[index & fv_map.mask];

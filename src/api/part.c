@@ -109,7 +109,7 @@ static int submit(struct fv_self *self, const struct part *p, fever_ref *part_ou
     uint64_t id;
     int      rc = check(p);
     if (rc == 0)
-        rc = fv_submit(self, &fv_part_def, p, sizeof *p, NULL, FV_HELD, 0, 0, 0, 0, &id);
+        rc = fv_submit(self, &fv_part_def, p, sizeof *p, NULL, FV_HELD, 0, 0, 0, &id);
     if (rc == 0)
         part_out->id = id;
     return rc;

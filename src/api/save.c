@@ -226,7 +226,7 @@ int fever_save(fever_ref ref, const char *path, const struct fever_save_options 
     a.checksum = o.checksum, a.verify = (uint16_t)o.verify, a.sync = (uint16_t)o.sync, a.mode = o.mode != 0 ? o.mode : 0666;
     bool fits = p.bytes <= FV_PATH_SMALL;
     memcpy(a.path, p.text, p.bytes);
-    rc = fv_submit(self, fits ? &small : &large, &a, fits ? ARGS(FV_PATH_SMALL) : ARGS(PATH_MAX), o.task, FV_HELD, 0, 0, 0, site, &id);
+    rc = fv_submit(self, fits ? &small : &large, &a, fits ? ARGS(FV_PATH_SMALL) : ARGS(PATH_MAX), o.task, FV_HELD, 0, 0, site, &id);
     if (rc == 0)
         done_out->id = id;
     return fv_leave(self, rc);

@@ -69,22 +69,22 @@ static int find_refs(const struct fever_def *def, const void *args, size_t bytes
 }
 
 int fv_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
-              const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t site,
+              const struct fever_task_options *options, unsigned flags, uint32_t group, uint32_t group_index, uint64_t site,
               uint64_t *id_out) {
     if (FV_UNLIKELY(def->flags & (FEVER_DEF_ACTOR | FEVER_DEF_METHOD)))
         return -FEVER_ENOTASK;
-    return fv_submit_for(self, def, args, bytes, options, flags, x, group, group_index, site, NULL, id_out);
+    return fv_submit_for(self, def, args, bytes, options, flags, group, group_index, site, NULL, id_out);
 }
 
 int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes,
-                  const struct fever_task_options *options, unsigned flags, uint8_t x, uint32_t group, uint32_t group_index, uint64_t site,
+                  const struct fever_task_options *options, unsigned flags, uint32_t group, uint32_t group_index, uint64_t site,
                   const struct fv_for *what, uint64_t *id_out) {
     const struct fever_task_options *o = options == NULL ? &no_options : options;
     if (FV_UNLIKELY(def->id == 0 || def->id >= FV_MAX_DEFS || fv_defs[def->id] != def))
         return -FEVER_ENOTASK;
     if (FV_UNLIKELY(bytes != def->args_bytes || (bytes != 0 && args == NULL)))
         return bytes != def->args_bytes ? -FEVER_EINVAL : -FEVER_ENULL;
-    struct fv_submission s = {.def = (uint16_t)def->id, .x = x, .flags = flags, .args = args, .arg_bytes = (uint32_t)bytes,
+    struct fv_submission s = {.def = (uint16_t)def->id, .flags = flags, .args = args, .arg_bytes = (uint32_t)bytes,
                               .max_retries = -1, .aligned = def->flags & FEVER_DEF_ALIGNED, .group = group, .group_index = group_index,
                               .site = site};
     struct refs               r = {.id = r.few};
@@ -108,7 +108,7 @@ int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void 
         }
     }
     if (FV_UNLIKELY(def->flags & FEVER_DEF_STREAM)) {
-        if (x & FV_X_GROUP) /* nobody could take its items */
+        if (group != 0) /* nobody could take its items */
             return -FEVER_EINVAL;
         s.stream_items = self->is_inline ? FV_STREAM_INLINE : o->stream_items == 0 ? FV_STREAM_ITEMS : (uint32_t)o->stream_items;
         s.stream_bytes = self->is_inline ? UINT64_MAX : o->stream_bytes == 0 ? FV_STREAM_BYTES : o->stream_bytes;
@@ -171,11 +171,11 @@ FV_FAST int submit_at(const struct fever_def *def, const void *args, size_t byte
         return why;
     uint64_t id;
     int      rc = 0;
-    if (FV_LIKELY(options == NULL && is_plain(self, def, args, bytes) && fv_fast_submit(self, def, args, bytes, FV_HELD, 0, 0, 0, site, &id))) {
+    if (FV_LIKELY(options == NULL && is_plain(self, def, args, bytes) && fv_fast_submit(self, def, args, bytes, FV_HELD, 0, 0, site, &id))) {
         if (self->is_worker)
             fv_own_add(self, id);
     } else {
-        rc = fv_submit(self, def, args, bytes, options, FV_HELD, 0, 0, 0, site, &id);
+        rc = fv_submit(self, def, args, bytes, options, FV_HELD, 0, 0, site, &id);
     }
     if (FV_LIKELY(rc == 0))
         ref_out->id = id;
@@ -276,8 +276,8 @@ FV_FAST int group_submit_at(struct fever_group *g, const struct fever_def *def, 
     uint64_t id;
     int      rc = 0;
     if (FV_UNLIKELY(options != NULL || !is_plain(self, def, args, bytes) ||
-                    !fv_fast_submit(self, def, args, bytes, 0, FV_X_GROUP, g->number, (uint32_t)(g->submitted - g->index_base), site, &id)))
-        rc = fv_submit(self, def, args, bytes, options, 0, FV_X_GROUP, g->number, (uint32_t)(g->submitted - g->index_base), site, &id);
+                    !fv_fast_submit(self, def, args, bytes, 0, g->number, (uint32_t)(g->submitted - g->index_base), site, &id)))
+        rc = fv_submit(self, def, args, bytes, options, 0, g->number, (uint32_t)(g->submitted - g->index_base), site, &id);
     if (FV_LIKELY(rc == 0))
         g->submitted++;
     return fv_leave(self, rc);

@@ -26,11 +26,13 @@ static json_t *flags_of(const struct fv_obs_task *t) {
         unsigned    bit;
         const char *word;
     } truth_flags[] = {{FV_HELD, "held"}, {FV_WAITED, "waited"}, {FV_DEPS, "dependents"}, {FV_SHARED, "shared"}},
-      x_flags[] = {{FV_X_GROUP, "group"}, {FV_X_ADOPTED, "adopted"}, {FV_X_OPTIONS, "options"}, {FV_X_NESTED, "nested"}};
+      x_flags[] = {{FV_X_ADOPTED, "adopted"}, {FV_X_OPTIONS, "options"}, {FV_X_NESTED, "nested"}};
     json_t *flags = json_array();
     for (size_t i = 0; i < FV_COUNT_OF(truth_flags); i++)
         if (t->hot.truth & truth_flags[i].bit)
             json_array_append_new(flags, json_string(truth_flags[i].word));
+    if (t->hot.is_member)
+        json_array_append_new(flags, json_string("group"));
     for (size_t i = 0; i < FV_COUNT_OF(x_flags); i++)
         if (t->hot.x & x_flags[i].bit)
             json_array_append_new(flags, json_string(x_flags[i].word));

@@ -21,10 +21,7 @@ struct fv_actor_spec {
 
 static inline bool fv_task_is_actor(uint32_t index) { return fv_task(index)->kind == FV_KIND_ACTOR; }
 /* Is the task in a slot that is in use a call of a method? */
-static inline bool fv_task_is_call(uint32_t index) {
-    const struct fv_task *t = fv_task(index);
-    return t->kind == FV_KIND_TASK && t->def < FV_MAX_DEFS && fv_defs[t->def] != NULL && fv_defs[t->def]->flags & FEVER_DEF_METHOD;
-}
+static inline bool fv_task_is_call(uint32_t index) { return fv_task(index)->x & FV_X_CALL; }
 /* The block of an actor whose slot is in use; it stays while somebody holds the actor, or it has not ended. */
 static inline struct fv_actor *fv_actor_of(uint32_t index) { return fv_at(fv_cold(index)->actor); }
 

@@ -126,7 +126,7 @@ bool fv_store_hold(struct fv_self *self, uint64_t ref) {
         return true;
     /* no room for one more hold.  The last holder may have left meanwhile, and could not free it */
     t = fv_load_acquire_64(&task->truth);
-    if (fv_truth_gen(t) == fv_ref_gen(ref) && fv_state_is_complete(fv_truth_state(t)) && !(t & FV_HELD) && !(task->x & (FV_X_REFS | FV_X_ADOPTED | FV_X_GROUP)))
+    if (fv_truth_gen(t) == fv_ref_gen(ref) && fv_state_is_complete(fv_truth_state(t)) && !(t & FV_HELD) && !(task->x & (FV_X_REFS | FV_X_ADOPTED)) && !task->is_member)
         fv_task_free(self, index, t);
     return false;
 }

@@ -495,7 +495,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
             if (fv_truth_state(t) == FV_RUN && fv_truth_owner(t) == dead)
                 retry_or_fail(self, i, dead, why, blamed);
             else if (fv_state_is_complete(fv_truth_state(t)) && !(t & (FV_HELD | FV_DEPS)) &&
-                     !(fv_load_relaxed_8(&fv_task(i)->x) & (FV_X_REFS | FV_X_ADOPTED | FV_X_GROUP)))
+                     !(fv_load_relaxed_8(&fv_task(i)->x) & (FV_X_REFS | FV_X_ADOPTED)) && !fv_task(i)->is_member)
                 fv_task_free(self, i, t); /* nobody holds it: the dead was to free it */
         }
     fv_name_sweep(self, dead);

@@ -185,16 +185,19 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
         return -FEVER_ENOSLOTS;
     struct fv_task      *task = fv_task(index);
     struct fv_home_slot *h = &self->home[index & fv_map.mask];
-    unsigned             x = s->x;
+    unsigned             x = 0;
     task->def = s->def;
     task->kind = s->actor != NULL ? FV_KIND_ACTOR : FV_KIND_TASK;
+    task->is_member = s->group != 0;
     task->arg_bytes = s->arg_bytes;
     task->waiter = 0;
     task->result_bytes = 0;
     h->extra = 0;
     bool tail = s->n_refs != 0 && !s->inline_refs;
-    if (FV_UNLIKELY(s->call != 0))
+    if (FV_UNLIKELY(s->call != 0)) {
         task->args[2] = s->call;
+        x = FV_X_CALL;
+    }
     if (FV_LIKELY(s->arg_bytes <= (s->call != 0 ? FV_CALL_ARGS : FV_INLINE_ARGS) && !tail && !s->aligned)) {
         if (s->arg_bytes == FV_INLINE_ARGS)
             memcpy(task->args, s->args, FV_INLINE_ARGS);
@@ -279,15 +282,20 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
     return 0;
 }
 
-void fv_task_hint(struct fv_self *self, uint32_t index) {
-    if (FV_UNLIKELY(fv_task_is_queued(index)) && !self->is_inline) {
+/* Of X_OPTIONS or X_CALL: whoever wants it learns of it in another way than by a hint in a queue. */
+static __attribute__((noinline, cold)) bool hint_special(struct fv_self *self, uint32_t index) {
+    if (fv_task_is_queued(index) && !self->is_inline)
         fv_dispatch_queue(self, index);
-        return;
-    }
-    if (FV_UNLIKELY(fv_task_is_call(index))) {
+    else if (fv_task_is_call(index))
         fv_actor_rouse(self, index);
+    else
+        return false;
+    return true;
+}
+
+void fv_task_hint(struct fv_self *self, uint32_t index) {
+    if (FV_UNLIKELY(fv_task(index)->x & (FV_X_OPTIONS | FV_X_CALL)) && hint_special(self, index))
         return;
-    }
     bool pushed = self->is_worker ? fv_deque_push(self->proc, fv_queue_of(self->slot), fv_map.ring_mask, index)
                                   : fv_ring_push_spmc(&self->proc->ring, fv_queue_of(self->slot), fv_map.ring_mask, &self->ring, index);
     if (FV_UNLIKELY(!pushed)) /* full of stale hints: the supervisor hints what is READY */
@@ -299,14 +307,17 @@ void fv_task_hint(struct fv_self *self, uint32_t index) {
 /* ------------------------------------------------------------------------------------------------
  * Worker */
 
+/* A hint of the slot's last user may lead to one that starts by a grant only, or that its actor claims. */
+static __attribute__((noinline, cold)) bool may_claim_special(struct fv_self *self, uint32_t index, uint64_t t) {
+    return (!fv_task_is_queued(index) || self->granted == fv_ref_make(index, fv_truth_gen(t)) || self->is_inline) && !fv_task_is_call(index);
+}
+
 bool fv_task_claim(struct fv_self *self, uint32_t index) {
     struct fv_task *task = fv_task(index);
     uint64_t t = fv_load_acquire_64(&task->truth);
     while (fv_truth_state(t) == FV_READY) {
-        if (FV_UNLIKELY(fv_task_is_queued(index)) && self->granted != fv_ref_make(index, fv_truth_gen(t)) && !self->is_inline)
-            break; /* it starts by a grant only: the hint is of the slot's last user */
-        if (FV_UNLIKELY(fv_task_is_call(index)))
-            break; /* the actor claims it: as above */
+        if (FV_UNLIKELY(task->x & (FV_X_OPTIONS | FV_X_CALL)) && !may_claim_special(self, index, t))
+            break;
         /* ORDER submit (acquire): READY before the arguments.  Pairs with submit (release) in fv_task_submit().
          * Killed before the CAS: the hint is lost and the sweep makes another.  After: RUN by the dead. */
         unsigned again = fv_truth_owner(t);
@@ -405,7 +416,7 @@ void fv_task_complete(struct fv_self *self, uint32_t index, unsigned state) {
     do {
         if (FV_UNLIKELY(t & FV_DEPS))
             to = fv_truth_with(t, self->slot, state); /* owner: who tells the dependents; not freed before that is done */
-        else if (FV_LIKELY(t & (FV_HELD | FV_SHARED)) || (state == FV_FAIL && x & FV_X_GROUP && !(x & FV_X_ADOPTED)))
+        else if (FV_LIKELY(t & (FV_HELD | FV_SHARED)) || (state == FV_FAIL && task->is_member && !(x & FV_X_ADOPTED)))
             to = fv_truth_with(t, 0, state);
         else if (simple && state == FV_DONE)
             to = fv_truth(gen, 0, 0, 0, FV_FREE); /* detached: nobody wants the result */

@@ -5,6 +5,8 @@
 #ifndef FV_CORE_TASK_H
 #define FV_CORE_TASK_H
 
+#include <string.h>
+
 #include "core/self.h"
 
 #define FV_NO_TASK 0xFFFFFFFFu
@@ -30,11 +32,16 @@ static inline int fv_ref_check(uint64_t id, uint32_t *index_out, uint64_t *truth
 /* --- home ------------------------------------------------------------------------------------ */
 /* A FREE slot of one's own; *gen_out is the generation that it will have.  FV_NO_TASK when all are in use. */
 uint32_t fv_task_alloc(struct fv_self *self, uint32_t *gen_out);
+/* The first words of a FREE slot behind its truth word, in two stores. */
+static inline void fv_task_begin(struct fv_task *task, unsigned def, unsigned kind, bool is_member, unsigned x, uint32_t arg_bytes) {
+    uint64_t head = (uint64_t)def | (uint64_t)kind << 16 | (uint64_t)is_member << 23 | (uint64_t)x << 24 | (uint64_t)arg_bytes << 32, none = 0;
+    memcpy(&task->def, &head, 8);    /* def, kind, is_member, x, arg_bytes */
+    memcpy(&task->waiter, &none, 8); /* waiter, result_bytes */
+}
 /* Fills and publishes a task.  refs: all refs in the arguments, the first n_deps awaited; holds on them are taken.
- * flags: FV_HELD or 0; x: FV_X_GROUP or 0.  Returns a ref id in *id_out.  No hint is pushed yet. */
+ * flags: FV_HELD or 0.  Returns a ref id in *id_out.  No hint is pushed yet. */
 struct fv_submission {
     uint16_t        def;
-    uint8_t         x;
     unsigned        flags;
     const void     *args;
     uint32_t        arg_bytes;

@@ -133,7 +133,7 @@ int fv_validate(FILE *stream, bool expect_empty) {
                 BAD(&c, "slot %u: no such state: %#llx\n", i, (unsigned long long)t);
             else if (s == FV_READY || s == FV_RUN || s == FV_BLOCKED || s == FV_DELAYED || s == FV_DYING)
                 BAD(&c, "slot %u gen %u is still %s (owner %u)\n", i, fv_truth_gen(t), state_text[s], fv_truth_owner(t));
-            else if (s == FV_FREE ? false : !(t & FV_HELD) && count == 0 && !(fv_task(i)->x & (FV_X_REFS | FV_X_GROUP)))
+            else if (s == FV_FREE ? false : !(t & FV_HELD) && count == 0 && !(fv_task(i)->x & FV_X_REFS) && !fv_task(i)->is_member)
                 BAD(&c, "slot %u gen %u is %s and nobody holds it\n", i, fv_truth_gen(t), state_text[s]);
             else if (expect_empty && s != FV_FREE)
                 BAD(&c, "slot %u gen %u is %s: flags %#x, count %u, x %#x\n", i, fv_truth_gen(t), state_text[s], fv_truth_flags(t), count,

@@ -182,7 +182,7 @@ static inline bool run_short(struct fv_self *self, uint32_t index) {
     uint64_t                run = fv_load_relaxed_64(&task->truth), outer = p->current;
     uint32_t                outer_running = self->running, base = self->own_base;
     bool                    outer_failed = self->failed;
-    if (FV_UNLIKELY(task->x & (uint8_t)~FV_X_GROUP || !(def->flags & FV_DEF_PLAIN)))
+    if (FV_UNLIKELY(task->x != FV_X_CALL || !(def->flags & FV_DEF_PLAIN)))
         return false;
     fv_store_relaxed_64(&p->current, fv_ref_make(index, fv_truth_gen(run)));
     self->running = index + 1;
@@ -190,7 +190,7 @@ static inline bool run_short(struct fv_self *self, uint32_t index) {
     self->failed = false;
     task->result_bytes = def->result_bytes;
     def->run(task->args, task->result);
-    if (FV_UNLIKELY(self->failed || self->n_own != self->own_base || task->x & (uint8_t)~FV_X_GROUP)) {
+    if (FV_UNLIKELY(self->failed || self->n_own != self->own_base || task->x != FV_X_CALL)) {
         fv_execute_finish(self, index, outer, outer_running, base, outer_failed);
         return true;
     }

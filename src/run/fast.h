@@ -28,7 +28,7 @@ static inline void fv_fast_copy(void *to, const void *from, size_t bytes) {
 
 /* Submits and hints; false when it is not the common case, and nothing has changed. */
 FV_FAST bool fv_fast_submit(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes, unsigned flags,
-                                  uint8_t x, uint32_t group, uint32_t group_index, uint64_t site, uint64_t *id_out) {
+                                  uint32_t group, uint32_t group_index, uint64_t site, uint64_t *id_out) {
     uint32_t             i = self->cursor, index = self->slot << fv_map.shift | i;
     struct fv_task      *task = fv_task(index);
     struct fv_home_slot *h = &self->home[i];
@@ -42,9 +42,7 @@ FV_FAST bool fv_fast_submit(struct fv_self *self, const struct fever_def *def, c
         self->group[h->group - 1]->ended++;
         self->n_members--;
     }
-    uint64_t head = (uint64_t)def->id | (uint64_t)FV_KIND_TASK << 16 | (uint64_t)x << 24 | (uint64_t)bytes << 32, none = 0;
-    memcpy(&task->def, &head, 8); /* def, kind, x, arg_bytes */
-    memcpy(&task->waiter, &none, 8); /* waiter, result_bytes */
+    fv_task_begin(task, def->id, FV_KIND_TASK, group != 0, 0, (uint32_t)bytes);
     fv_fast_copy(task->args, args, bytes);
     *h = (struct fv_home_slot){.group = group, .group_index = group_index, .site = site};
     self->n_members += group != 0;
@@ -74,7 +72,7 @@ FV_FAST bool fv_fast_run(struct fv_self *self, uint32_t index) {
     const struct fever_def *def = fv_defs[task->def];
     uint64_t                run = fv_load_relaxed_64(&task->truth);
     uint32_t                base = self->own_base;
-    if (FV_UNLIKELY(task->x & (uint8_t)~FV_X_GROUP || !(def->flags & FV_DEF_PLAIN) || self->running != 0))
+    if (FV_UNLIKELY(task->x != 0 || !(def->flags & FV_DEF_PLAIN) || self->running != 0))
         return false;
     fv_store_relaxed_64(&p->current, fv_ref_make(index, fv_truth_gen(run)));
     self->running = index + 1;
@@ -82,7 +80,7 @@ FV_FAST bool fv_fast_run(struct fv_self *self, uint32_t index) {
     self->failed = false;
     task->result_bytes = def->result_bytes;
     def->run(task->args, task->result);
-    if (FV_UNLIKELY(self->failed || self->n_own != self->own_base || task->x & (uint8_t)~FV_X_GROUP)) { /* fever_result() sets x */
+    if (FV_UNLIKELY(self->failed || self->n_own != self->own_base || task->x != 0)) { /* fever_result() sets x */
         fv_execute_finish(self, index, 0, 0, base, false);
         return true;
     }

@@ -22,7 +22,7 @@
 #include "base/base.h"
 
 #define FV_MAGIC          0x4645564552303031ull /* "FEVER001" */
-#define FV_LAYOUT_VERSION 6u
+#define FV_LAYOUT_VERSION 7u
 
 #define FV_MAX_PROCS      4096u
 #define FV_SLAB_BITS      20u
@@ -116,7 +116,7 @@ enum fv_kind { FV_KIND_TASK, FV_KIND_OBJECT, FV_KIND_PROMISE, FV_KIND_ACTOR /* s
 #define FV_X_NESTED       0x08u /* the result block has a tail of refs that it keeps alive */
 #define FV_X_OPTIONS      0x10u /* the cold line's options are set */
 #define FV_X_ADOPTED      0x20u /* the home died: the supervisor acts as home */
-#define FV_X_GROUP        0x40u /* no ref: freed on success, collected by its home on failure */
+#define FV_X_CALL         0x40u /* a call of a method: its actor claims it.  Beside X_OPTIONS, so that a claim looks for both at once */
 #define FV_X_FAILURE      0x80u /* result = struct fv_failure */
 
 #define FV_DATED_BYTES   4096u
@@ -163,7 +163,8 @@ static inline uint64_t fv_residence_offset(uint64_t word) { return (word & 7) <=
 struct fv_task {
     uint64_t truth; /* TRUTH */
     uint16_t def;   /* number of the definition */
-    uint8_t  kind;
+    uint8_t  kind : 7;
+    uint8_t  is_member : 1; /* of a group: no ref; freed on success, collected by its home on failure */
     uint8_t  x;     /* FV_X_... */
     uint32_t arg_bytes;
     uint32_t waiter;       /* hint: 1 + the process slot that sleeps, FV_MANY: several, 0: none (CAS) */
