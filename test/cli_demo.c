@@ -190,9 +190,29 @@ static int actors(void) {
     return value == 5 ? 0 : 1;
 }
 
+/* Five objects of 700,000 bytes that are not sealed fill a store of 4 MiB: the sixth finds no room there. */
+static int fallback(void) {
+    enum { N = 5, BYTES = 700000 };
+    static char data[BYTES];
+    void       *at;
+    fever_ref   open[N], outside;
+    must(fever_init(FEVER_OPTIONS(.workers = 1, .store_bytes = 4 << 20, .spill_at = 100, .name = "fallback", .quiet = 1)), "fever_init");
+    for (int i = 0; i < N; i++)
+        must(fever_create(BYTES, &at, &open[i]), "fever_create");
+    must(fever_object_put(FEVER_OBJECT(.name = "outside"), data, BYTES, &outside), "outside");
+    until_input_ends();
+    for (int i = 0; i < N; i++)
+        must(fever_abort(open[i]), "fever_abort");
+    must(fever_release(outside), "fever_release");
+    must(fever_shutdown(), "fever_shutdown");
+    return 0;
+}
+
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "actors") == 0)
         return actors();
+    if (argc > 1 && strcmp(argv[1], "fallback") == 0)
+        return fallback();
     if (argc > 1 && strcmp(argv[1], "spilled") == 0)
         return spilled();
     if (argc > 1 && strcmp(argv[1], "memory") == 0)

@@ -96,10 +96,12 @@ static json_t *task_row(const struct cli *cli, const struct fv_obs *o, const str
 }
 
 /* Where a result is: NULL when it is nowhere yet. */
-static const char *where_is(const struct fv_obs_task *t) {
+static const char *where_is(const struct fv_obs *o, const struct fv_obs_task *t) {
     static const char *const words[] = {[FV_HERE] = "here", [FV_CLEAN] = "here and on disk", [FV_AWAY] = "on disk", [FV_LOST] = "lost"};
     bool large = t->hot.x & FV_X_RESULT_BLOCK && t->hot.result[1] > FV_SMALL_MOST;
     unsigned r = large && fv_residence(t->hot.result[0]) <= FV_LOST ? fv_residence(t->hot.result[0]) : FV_HERE;
+    if (large && r <= FV_CLEAN && t->hot.result[0] >= o->head->bytes)
+        return t->state == FV_OPEN || t->state == FV_DONE ? "in the fallback" : NULL;
     if ((r == FV_CLEAN || r == FV_AWAY) && t->cold.copy == FV_COPY_SOURCE)
         return r == FV_CLEAN ? "here and in its file" : "in its file";
     return t->state == FV_OPEN || t->state == FV_DONE ? words[r] : NULL;
@@ -111,8 +113,9 @@ static json_t *object_row(const struct cli *cli, const struct fv_obs *o, const s
     json_t *row = begin_row(o, t);
     json_object_set_new(row, "kind", json_string(t->hot.kind < FV_COUNT_OF(kinds) ? kinds[t->hot.kind] : "?"));
     json_object_set_new(row, "bytes", json_integer((json_int_t)fv_obs_result_bytes(t)));
-    json_object_set_new(row, "in_store", json_boolean(t->hot.x & FV_X_RESULT_BLOCK));
-    json_object_set_new(row, "where", where_is(t) != NULL ? json_string(where_is(t)) : json_null());
+    json_object_set_new(row, "in_store", json_boolean(t->hot.x & FV_X_RESULT_BLOCK && t->hot.result[0] < o->head->bytes));
+    const char *where = where_is(o, t);
+    json_object_set_new(row, "where", where != NULL ? json_string(where) : json_null());
     json_object_set_new(row, "holders", json_integer(fv_obs_holders(t)));
     json_object_set_new(row, "flags", flags_of(t));
     add_error(row, o, t);
