@@ -219,9 +219,9 @@ static void failures(void)
     fever_actor_release(a.any);
 }
 
-static void hundred(void)
+static void crowd(void)
 {
-    enum { N = 100 };
+    enum { N = 250 };
     static list_actor a[N];
     static fever_ref  r[N];
     int v = 0, good = 0;
@@ -262,7 +262,7 @@ int main(void)
 {
     rt_begin(240);
     shared = rt_shared(sizeof *shared);
-    rt_init(.workers = 2, .max_actors = 100, .store_bytes = 256ul << 20);
+    rt_init(.workers = 2, .max_actors = 250, .store_bytes = 256ul << 20);
     pending();
     rest();
     caller_dies();
@@ -271,7 +271,7 @@ int main(void)
     rest();
     failures();
     rest();
-    hundred();
+    crowd();
     rest();
     rt_shutdown();
     return tap_done();

@@ -519,6 +519,7 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     fv_bit_clear(fv_map.seg->spares, dead);
     fv_task_notify_all_blocked(self);
     fv_sweep_rehint(self);
-    fv_store_release_32(&fv_map.seg->sweeps, fv_map.seg->sweeps + 1); /* actors look for calls that have no hint */
-    fv_bell_ring_all();
+    if (!why->complete)
+        fv_store_release_32(&fv_map.seg->sweeps, fv_map.seg->sweeps + 1); /* actors look for calls that have no hint */
+    fv_bell_ring_most(why->complete);
 }

@@ -180,6 +180,7 @@ struct fv_verdict { /* why a process died */
     const uint64_t *frame; /* where it was */
     uint32_t n_frames;
     bool     in_order;     /* it has left by itself, between two tasks: what it has submitted goes on */
+    bool     complete;     /* it was an actor, and came to its end: it had rung whom it had to, and told all actors of its calls */
     bool     pressed;      /* it was ended because memory was short */
     bool     by_kernel;    /* FEVER_EMEMORY: the kernel's out-of-memory killer has ended it */
     uint64_t used, limit;  /* FEVER_EMEMORY: bytes; pressed: thousandths of what there is */

@@ -478,6 +478,7 @@ void fv_actor_main(struct fv_self *self) {
     if (fv_actor_begin(self)) {
         fv_execute(self, me.index);
         fv_actor_finish(self);
+        fv_store_release_32(&self->proc->leaves, 1); /* all is told: nobody need look */
     }
     fv_worker_leave();
 }

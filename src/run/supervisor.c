@@ -279,6 +279,8 @@ static void buried(uint32_t slot, int status, const char *program) {
         why.by_kernel = true;
     }
     why.in_order = WIFEXITED(status) && why.exit_status == 0 && p->leaves && p->current == 0;
+    why.complete = is_actor && why.in_order;
+    why.in_order = why.in_order && !is_actor; /* what an actor had submitted, and nobody holds, ends with it */
     bool quick = !why.in_order && begin - c->started_ns < RESPAWN_NS && p->current == 0;
     c->quick_deaths = quick ? c->quick_deaths + 1 : 0;
     c->respawn_ns = c->quick_deaths > 3 ? begin + (RESPAWN_NS << FV_MIN(c->quick_deaths, 9u)) : 0;
