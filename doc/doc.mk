@@ -47,6 +47,10 @@ EXAMPLES += doc/examples/resources
 doc_examples_resources_LDADD   = libfever.la
 doc_examples_resources_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
 
+EXAMPLES += doc/examples/pool
+doc_examples_pool_LDADD   = libfever.la -lm
+doc_examples_pool_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
+
 EXAMPLES += doc/examples/files
 doc_examples_files_LDADD   = libfever.la
 doc_examples_files_LDFLAGS = $(EXAMPLE_LINK_FLAGS)
