@@ -47,10 +47,14 @@ int cli_status(const struct cli *cli);
 int cli_list(const struct cli *cli, const char *what);
 int cli_memory(const struct cli *cli);
 int cli_stack(const struct cli *cli);
+int cli_metrics(const struct cli *cli);
 int cli_options(const struct cli *cli);
 int cli_simulate(const struct cli *cli, const char *cluster, const char *workload);
 int cli_help(const char *command);
 void cli_usage(FILE *stream);
+
+/* status.c: what fever status --json says of each runtime: an array, empty when there is none, which has been told on stderr */
+json_t *cli_statuses(const struct cli *cli);
 
 /* process.c, task.c: rows of listings; n_all_out counts those that `state` selects, of which at most limit are given */
 json_t *cli_process_row(const struct fv_obs *o, uint32_t p, const struct fv_proc *proc);
@@ -84,6 +88,8 @@ struct cli_column {
     const char   *title;
     enum cli_kind kind;
 };
+/* "a.b" of a row */
+const json_t *cli_value(const json_t *row, const char *key);
 /* Aligned columns; one that is empty in all rows is left out. */
 void    cli_table(const json_t *rows, const struct cli_column *columns, size_t n_columns);
 /* a JSON string from bytes that may be anything */

@@ -59,6 +59,11 @@ static const struct {
      "goes on waiting.  It needs what a debugger needs: the same user, and kernel.yama.ptrace_scope=0, or root.\n"
      "\n"
      "  --detail   also the supervisor, the program's threads, and those that are idle, with all calls of the runtime\n"},
+    {"metrics", "the numbers of status in Prometheus' text format",
+     "usage: fever metrics [--pid PID]\n"
+     "\n"
+     "For a scraper: run it from the textfile collector of node_exporter, or behind any small server.  Each sample is\n"
+     "labelled with the runtime's name and the driver's process.  Names end in _total where a number only grows.\n"},
     {"options", "the options that a program started here would run with",
      "usage: fever options [--json]\n"
      "\n"

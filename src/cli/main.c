@@ -50,6 +50,8 @@ static int run(const struct cli *cli, const char *command, const char *word, con
         return cli_memory(cli);
     if (strcmp(command, "stack") == 0)
         return cli_stack(cli);
+    if (strcmp(command, "metrics") == 0)
+        return cli_metrics(cli);
     if (strcmp(command, "options") == 0)
         return cli_options(cli);
     if (strcmp(command, "simulate") == 0)

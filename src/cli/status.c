@@ -196,22 +196,28 @@ static void print_status(const json_t *j) {
     cli_table(json_object_get(j, "processes"), columns, FV_COUNT_OF(columns));
 }
 
-int cli_status(const struct cli *cli) {
+json_t *cli_statuses(const struct cli *cli) {
     struct cli_runtime *r;
     int                 n = cli_attach(cli, &r);
     json_t             *all = json_array();
     for (int i = 0; i < n; i++)
         json_array_append_new(all, make_status(cli, &r[i]));
+    cli_detach(r, n);
+    return all;
+}
+
+int cli_status(const struct cli *cli) {
+    json_t *all = cli_statuses(cli);
+    size_t  n = json_array_size(all);
     if (cli->json) {
         cli_print_json(json_pack("{s:s, s:o}", "version", FEVER_VERSION, "runtimes", all));
     } else {
-        for (int i = 0; i < n; i++) {
+        for (size_t i = 0; i < n; i++) {
             if (i > 0)
                 printf("\n");
-            print_status(json_array_get(all, (size_t)i));
+            print_status(json_array_get(all, i));
         }
         json_decref(all);
     }
-    cli_detach(r, n);
     return n > 0 ? CLI_OK : CLI_NO_RUNTIME;
 }

@@ -59,7 +59,7 @@ json_t *cli_text(const char *text) {
 
 /* ------------------------------------------------------------------------------------------------ tables */
 
-static const json_t *value_of(const json_t *row, const char *key) {
+const json_t *cli_value(const json_t *row, const char *key) {
     char        part[64];
     const char *dot;
     while ((dot = strchr(key, '.')) != NULL) {
@@ -116,7 +116,7 @@ void cli_table(const json_t *rows, const struct cli_column *columns, size_t n_co
     n_columns = FV_MIN(n_columns, (size_t)MOST_COLUMNS);
     for (size_t c = 0; c < n_columns; c++) {
         json_array_foreach(rows, r, row) {
-            cell(value_of(row, columns[c].key), columns[c].kind, text, sizeof text);
+            cell(cli_value(row, columns[c].key), columns[c].kind, text, sizeof text);
             width[c] = FV_MAX(width[c], (int)strlen(text));
         }
         if (width[c] != 0) {
@@ -130,7 +130,7 @@ void cli_table(const json_t *rows, const struct cli_column *columns, size_t n_co
     json_array_foreach(rows, r, row)
         for (size_t c = 0; c <= last; c++)
             if (width[c] != 0) {
-                cell(value_of(row, columns[c].key), columns[c].kind, text, sizeof text);
+                cell(cli_value(row, columns[c].key), columns[c].kind, text, sizeof text);
                 print_cell(text[0] != '\0' ? text : "-", width[c], columns[c].kind != CLI_TEXT, c == last);
             }
 }
