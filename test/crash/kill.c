@@ -681,7 +681,7 @@ int main(int argc, char **argv) {
         clock_gettime(CLOCK_MONOTONIC, &begin);
         for (unsigned list = 0, i = 0; list < sizeof lists / sizeof lists[0]; i + 1 < *lists[list].n ? i++ : (list++, i = 0)) {
             scenario = &lists[list].all[i];
-            if (!all ? !(scenario->flags & IN_SHORT_RUN) : layer == TWICE && *words == '\0' && !(scenario->flags & OP_BRIEF))
+            if (!all ? !(scenario->flags & IN_SHORT_RUN) : layer == TWICE && *words == '\0' && !(scenario->flags & (OP_BRIEF | OP_TWICE)))
                 continue;
             if (strstr(scenario->name, words) == NULL || (layer != KILL && scenario->flags & OP_IDLE) ||
                 (layer == LATE && scenario->flags & OP_HELPER) || (layer == PAUSE && scenario->flags & OP_DIES))

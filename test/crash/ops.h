@@ -36,6 +36,7 @@ void expect(fever_ref ref, enum expectation_kind kind, long value);
 #define OP_BRIEF  16u /* in the short run of what is compiled without optimisation, too */
 #define OP_TAKER  32u /* a process lets go of the items of the stream `subject` while its producer waits for room */
 #define OP_ACTOR  64u /* there are actors: they live in processes of their own */
+#define OP_TWICE  256u /* with the second kill in the whole run, too; as what is OP_BRIEF */
 #define OP_DIES   128u /* only where the victim dies in the end: nobody goes on in its place otherwise */
 
 /* In this order, and as whom:

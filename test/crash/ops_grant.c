@@ -134,12 +134,12 @@ static void stop_lending(void) {
 
 const struct scenario grant_scenarios[] = {
     BODY("block: granted", .setup = setup, .prepare = hold, .op = block, .post = go_on_and_end),
-    BODY("block: granted, elsewhere", .setup = setup, .prepare = hold_away, .op = block, .post = go_on_and_end),
+    BODY("block: granted, elsewhere", .flags = OP_TWICE, .setup = setup, .prepare = hold_away, .op = block, .post = go_on_and_end),
     BODY("resume: nobody has taken its CPUs", .flags = OP_SHORT, .setup = setup, .prepare = hold_and_block, .op = go_on, .post = end),
     BODY("resume: waits for its CPUs", .flags = OP_SHORT | OP_BRIEF, .setup = setup_at_home, .prepare = lose, .op = go_on, .post = end,
          .finish = stop_lending),
-    BODY("resume: elsewhere", .setup = setup_elsewhere, .prepare = lose, .op = go_on, .post = end, .finish = stop_lending),
-    BODY("resume: back from elsewhere", .setup = setup_at_home, .prepare = lose_away, .op = go_on, .post = end, .finish = stop_lending),
+    BODY("resume: elsewhere", .flags = OP_TWICE, .setup = setup_elsewhere, .prepare = lose, .op = go_on, .post = end, .finish = stop_lending),
+    BODY("resume: back from elsewhere", .flags = OP_TWICE, .setup = setup_at_home, .prepare = lose_away, .op = go_on, .post = end, .finish = stop_lending),
     BODY("resume: cancelled meanwhile", .flags = OP_SHORT, .setup = setup_cancelled, .prepare = lose, .staged = cancel, .op = go_on, .post = end),
     WORKER("serve: a grant that blocks, and goes on elsewhere", .flags = OP_SHORT, .setup = setup_served, .prepare = grant, .op = serve,
            .finish = stop_lending),
