@@ -13,7 +13,7 @@
 #include "plat/stack.h"
 #include "plat/symbol.h"
 
-#define STOP_MS 500
+#define STOP_MS 3000 /* on a busy machine it may take that long until it runs */
 #define FRAMES  64u
 
 static const char *reason_of(int rc) {
