@@ -185,7 +185,7 @@ RT_UNUSED static void rt_shutdown(void)
     TAP_IS(fever_shutdown(), 0, "fever_shutdown");
     TAP_OK(rt_now() - begin < RT_LONG, "it is quick");
     if (!is_inline)
-        if (!TAP_IS(rt_group_ends(group, 1), 0, "no process of the runtime is left"))
+        if (!TAP_IS(rt_group_ends(group, RT_LONG), 0, "no process of the runtime is left"))
             rt_show_group(group);
 }
 

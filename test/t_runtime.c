@@ -472,20 +472,20 @@ static void test_ends(void)
     double begin = rt_now();
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
-    TAP_IS(rt_group_ends(page->supervisor, 1), 0, "killed: its processes end");
+    TAP_IS(rt_group_ends(page->supervisor, RT_LONG), 0, "killed: its processes end");
     TAP_OK(rt_now() - begin < 0.5, "at once");
     pid = start(just_exit);
     waitpid(pid, &status, 0);
     TAP_IS(status, 0, "a driver that leaves without shutdown");
-    TAP_IS(rt_group_ends(page->supervisor, 1), 0, "its processes end");
+    TAP_IS(rt_group_ends(page->supervisor, RT_LONG), 0, "its processes end");
     pid = start(return_from_exec);
     waitpid(pid, &status, 0);
     TAP_IS(status, 0, "a driver that becomes another program");
-    TAP_IS(rt_group_ends(page->supervisor, 1), 0, "its processes end");
+    TAP_IS(rt_group_ends(page->supervisor, RT_LONG), 0, "its processes end");
     pid = start(lose_supervisor);
     waitpid(pid, &status, 0);
     TAP_IS(status, 0, "the supervisor is killed: waits return, the runtime can be started again");
-    TAP_IS(rt_group_ends(page->supervisor, 1), 0, "workers end");
+    TAP_IS(rt_group_ends(page->supervisor, RT_LONG), 0, "workers end");
 }
 
 /* ------------------------------------------------------------------------------------------------ a user's fork */

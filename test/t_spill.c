@@ -223,7 +223,7 @@ static void end_while_spilling(void)
         for (unsigned i = 0; i < 7 + k; i++)
             failed += spill_put(MIB, i, &r) != 0;
         failed += fever_shutdown() != 0;
-        failed += rt_group_ends(group, 1) != 0;
+        failed += rt_group_ends(group, RT_LONG) != 0;
     }
     TAP_IS(failed, 0, "a runtime ends while it writes objects, 8 times, and no process is left");
     TAP_IS(count_fds(), before, "no descriptor either");

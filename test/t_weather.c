@@ -106,7 +106,7 @@ static int in_child(int (*body)(void))
         _exit(body());
     }
     waitpid(pid, &status, 0);
-    if (page->supervisor != 0 && rt_group_ends(page->supervisor, 1) != 0)
+    if (page->supervisor != 0 && rt_group_ends(page->supervisor, RT_LONG) != 0)
         return 90;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }

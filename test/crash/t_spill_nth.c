@@ -102,7 +102,7 @@ static bool one_life(int n, int *errors_out)
     if (rt_validate() != 0)
         good = false;
     pid_t group = fv_rt.supervisor_pid;
-    if ((rc = fever_shutdown()) != 0 || rt_group_ends(group, 1) != 0) {
+    if ((rc = fever_shutdown()) != 0 || rt_group_ends(group, RT_LONG) != 0) {
         tap_diag("%d: shutdown: %s", n, fever_strerror(rc));
         good = false;
     }
