@@ -161,7 +161,7 @@ static int smaller_than_store(void)
     if (rc < 0)
         return 40;
     page->supervisor = fv_rt.supervisor_pid;
-    static char big[1 << 20];
+    static char big[1 << 19]; /* what the segment itself takes leaves room for a few */
     static fever_ref r[2000];
     int n = 0;
     memset(big, 1, sizeof big);

@@ -51,9 +51,10 @@ static int give_up(struct fv_self *self, uint32_t index, uint32_t gen, const str
 }
 
 static int describe(struct fv_self *self, uint32_t index, uint32_t gen, const struct fv_object_spec *spec) {
-    int rc = 0;
+    int      rc = 0;
+    unsigned vain = 0;
     while (rc == 0 && !fv_object_describe(self, index, gen, &spec->options, spec->block_bytes))
-        rc = fv_make_room(self, spec->block_bytes);
+        rc = fv_make_room(self, spec->block_bytes, &vain);
     return rc;
 }
 
@@ -61,12 +62,13 @@ static int describe(struct fv_self *self, uint32_t index, uint32_t gen, const st
 static inline uint64_t alloc_blocks(struct fv_self *self, uint32_t index, uint32_t gen, const struct fv_object_spec *spec, uint64_t bytes, bool has_refs,
                                     int *why_out) {
     uint64_t offset, in_file = 0;
+    unsigned vain = 0;
     int      rc;
     if (spec != NULL && spec->block_bytes != 0 && (*why_out = describe(self, index, gen, spec)) < 0)
         return 0;
     while (FV_UNLIKELY((offset = spec == NULL ? fv_home_alloc(self, index, gen, bytes)
                                               : fv_object_alloc(self, index, gen, bytes, spec->options.alignment)) == 0)) {
-        rc = has_refs ? fv_make_room(self, bytes) : fv_make_room_for(self, index, gen, bytes, &in_file);
+        rc = has_refs ? fv_make_room(self, bytes, &vain) : fv_make_room_for(self, index, gen, bytes, &vain, &in_file);
         if (in_file != 0)
             return in_file;
         if (rc < 0) {

@@ -123,6 +123,7 @@ int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void 
         s.inline_refs = r.inline_only && bytes <= FV_INLINE_ARGS && !s.aligned;
     }
     int      rc;
+    unsigned vain = 0;
     uint64_t spin_until = 0;
     if (FV_UNLIKELY(what != NULL)) {
         s.inline_refs = s.inline_refs && (what->mailbox == NULL || bytes <= FV_CALL_ARGS);
@@ -131,7 +132,7 @@ int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void 
         s.queued_ns = what->spec != NULL ? fv_now_ns() : 0;
     }
     while (FV_UNLIKELY((rc = fv_task_submit(self, &s, id_out)) == -FEVER_ENOSLOTS || rc == -FEVER_ESTOREFULL)) {
-        rc = rc == -FEVER_ENOSLOTS ? fv_wait_slot(self, &spin_until) : fv_make_room(self, bytes + s.options_bytes + 24ull * s.n_refs + FV_CHUNK_BYTES / 16);
+        rc = rc == -FEVER_ENOSLOTS ? fv_wait_slot(self, &spin_until) : fv_make_room(self, bytes + s.options_bytes + 24ull * s.n_refs + FV_CHUNK_BYTES / 16, &vain);
         if (rc < 0)
             break;
     }

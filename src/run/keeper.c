@@ -35,7 +35,7 @@
 #define LOOK_NS      2000000ull    /* between two looks meanwhile */
 #define RECLAIM_NS   500000000ull  /* between two looks for copies of what is gone, while there are any */
 #define FULL_NS      1000000000ull /* after the disk has refused space for the fallback that is left alone */
-#define IDLE_ANSWERS 8u            /* so often somebody is told that there is room, and does not get it */
+#define IDLE_ANSWERS 16u           /* so often somebody is told that there is room, and does not get it */
 
 struct known {
     uint64_t copy, bytes;
@@ -45,7 +45,6 @@ struct known {
 };
 struct patience { /* of a process slot */
     uint64_t since_ns; /* it has been waiting in vain since then; 0: it has not */
-    uint32_t idle_answers;
     uint64_t ref; /* the object that it waits for; 0: room */
 };
 
@@ -453,12 +452,12 @@ static bool restore_wanted(uint32_t which, bool only_free) {
             patience[p] = (struct patience){.ref = id};
         o[n].offset = fv_store_restore_begin(&self, id, false);
         enum room room = ROOM_NONE;
+        uint32_t  vain = 0;
         while (o[n].offset == 0 && !only_free && (room = make_room(o[n].bytes, room == ROOM_FREE)) >= ROOM_FREE) {
             o[n].offset = fv_store_restore_begin(&self, id, false);
-            if (room == ROOM_FREE && ++patience[p].idle_answers >= IDLE_ANSWERS)
+            if (room == ROOM_FREE && ++vain >= IDLE_ANSWERS)
                 break;
         }
-        patience[p].idle_answers = 0;
         if (o[n].offset == 0 && !only_free && (room == ROOM_NONE || grace_is_over(p)))
             room = FV_MAX(room, restore_to_file(&o[n]));
         if (o[n].offset != 0) {
@@ -491,7 +490,7 @@ static bool answer_room(void) {
     bool done = false;
     FV_EACH_ACTIVE(p) {
         struct fv_proc *proc = fv_proc(p);
-        uint64_t        wanted = fv_load_acquire_64(&proc->room_wanted), bytes = wanted & ~FV_ROOM_ANYWHERE;
+        uint64_t        wanted = fv_load_acquire_64(&proc->room_wanted), bytes = wanted & FV_ROOM_BYTES;
         bool            in_file = false;
         if (wanted == 0) {
             if (fv_load_relaxed_64(&proc->want[0]) == 0)
@@ -500,9 +499,8 @@ static bool answer_room(void) {
         }
         if (patience[p].ref != 0)
             patience[p] = (struct patience){0};
-        enum room room = make_room(bytes, patience[p].idle_answers != 0);
-        patience[p].idle_answers = room == ROOM_FREE ? patience[p].idle_answers + 1 : 0;
-        if (room == ROOM_FREE && patience[p].idle_answers >= IDLE_ANSWERS)
+        enum room room = make_room(bytes, FV_ROOM_VAIN(wanted) != 0);
+        if (room == ROOM_FREE && FV_ROOM_VAIN(wanted) >= IDLE_ANSWERS)
             room = ROOM_NONE; /* the chunks are free, but there is no memory behind them */
         if (room < ROOM_FREE && wanted & FV_ROOM_ANYWHERE && (room == ROOM_NONE || grace_is_over(p))) {
             enum room there = make_room_in_file(bytes);
@@ -513,11 +511,9 @@ static bool answer_room(void) {
             patience[p].since_ns = 0;
         else if (!is_impatient(p, room))
             continue;
-        fv_store_relaxed_32((uint32_t *)&proc->room_answer, in_file ? FV_ROOM_IN_FILE : 0);
-        if (room < ROOM_FREE) {
-            patience[p].idle_answers = 0;
+        fv_store_relaxed_32((uint32_t *)&proc->room_answer, in_file ? FV_ROOM_IN_FILE : room == ROOM_FREE ? FV_ROOM_FREE : 0);
+        if (room < ROOM_FREE)
             refuse(p, bytes);
-        }
         /* ORDER room-answer (release): the answer before room_wanted is 0.  Pairs with room-answer (acquire) in refusal(). */
         fv_store_release_64(&proc->room_wanted, 0);
         fv_bell_ring(proc);

@@ -70,13 +70,13 @@ int fv_await_here(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t d
 }
 
 /* FV_ROOM_IN_FILE: not in the store, but there is room in the fallback. */
-static int make_room(struct fv_self *self, uint64_t bytes) {
+int fv_make_room(struct fv_self *self, uint64_t bytes, unsigned *vain) {
     struct fv_proc *p = self->proc;
     int             rc = 0;
     if (self->is_inline || !fv_load_relaxed_32(&fv_map.seg->keeper.possible))
         return -FEVER_ESTOREFULL;
     fv_store_relaxed_32((uint32_t *)&p->room_answer, 0);
-    fv_store_release_64(&p->room_wanted, bytes);
+    fv_store_release_64(&p->room_wanted, bytes | (uint64_t)*vain << 56);
     start_wait(self, FV_WAIT_STORE, 0);
     for (;;) {
         uint32_t seen = fv_bell_read(p);
@@ -92,16 +92,15 @@ static int make_room(struct fv_self *self, uint64_t bytes) {
         }
     }
     end_wait(self);
-    return rc;
+    *vain = rc == FV_ROOM_FREE ? FV_MIN(*vain + 1, 0x7Fu) : 0;
+    return rc == FV_ROOM_FREE ? 0 : rc;
 }
 
-int fv_make_room(struct fv_self *self, uint64_t bytes) { return make_room(self, bytes); }
-
-int fv_make_room_for(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes, uint64_t *offset_out) {
+int fv_make_room_for(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes, unsigned *vain, uint64_t *offset_out) {
     *offset_out = 0;
     if (bytes <= FV_SMALL_MOST || fv_map.seg->n_file_chunks == 0)
-        return make_room(self, bytes);
-    int rc = make_room(self, bytes | FV_ROOM_ANYWHERE);
+        return fv_make_room(self, bytes, vain);
+    int rc = fv_make_room(self, bytes | FV_ROOM_ANYWHERE, vain);
     if (rc == FV_ROOM_IN_FILE || (rc == -FEVER_ESTOREFULL && !fv_load_relaxed_32(&fv_map.seg->keeper.possible)))
         *offset_out = fv_home_alloc_file(self, index, gen, bytes);
     return *offset_out != 0 || rc == FV_ROOM_IN_FILE ? 0 : rc; /* if somebody was quicker we ask again */
@@ -109,8 +108,9 @@ int fv_make_room_for(struct fv_self *self, uint32_t index, uint32_t gen, uint64_
 
 uint64_t fv_home_alloc_wait(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t bytes, bool has_refs, int *why_out) {
     uint64_t offset, in_file = 0;
+    unsigned vain = 0;
     while ((offset = fv_home_alloc(self, index, gen, bytes)) == 0) {
-        int rc = has_refs ? fv_make_room(self, bytes) : fv_make_room_for(self, index, gen, bytes, &in_file);
+        int rc = has_refs ? fv_make_room(self, bytes, &vain) : fv_make_room_for(self, index, gen, bytes, &vain, &in_file);
         if (in_file != 0)
             return in_file;
         if (rc < 0) {

@@ -438,12 +438,15 @@ struct fv_proc {
     /* store */
     uint64_t reading FV_ALIGNED(64); /* pin: ref of the large result that the owner copies from just now; 0: none */
     uint64_t want[4];                /* hints: refs of what is AWAY and is wanted here; [0]: the owner waits for it, others: soon */
-    uint64_t room_wanted;            /* bytes of store that the owner waits for, and FV_ROOM_ANYWHERE; 0: none */
-    int32_t  room_answer;            /* keeper, before room_wanted is 0: 0: there may be room now; FV_ROOM_IN_FILE: in the fallback; else a negative FEVER_E */
+    uint64_t room_wanted;            /* bytes of store that the owner waits for, FV_ROOM_ANYWHERE, and FV_ROOM_VAIN; 0: none */
+    int32_t  room_answer;            /* keeper, before room_wanted is 0: 0: there may be room now; FV_ROOM_FREE; FV_ROOM_IN_FILE: in the fallback; else a negative FEVER_E */
     uint32_t pad6;
 } FV_ALIGNED(64);
 #define FV_ROOM_ANYWHERE (1ull << 63) /* in the fallback, too */
+#define FV_ROOM_BYTES    ((1ull << 56) - 1)
+#define FV_ROOM_VAIN(w)  ((unsigned)((w) >> 56) & 0x7Fu) /* so often in a row it was answered FV_ROOM_FREE, and did not get it */
 #define FV_ROOM_IN_FILE  1
+#define FV_ROOM_FREE     2 /* there is room already */
 #define FV_GRANT_LENT (-2) /* on all CPUs that are lent to it */
 #define FV_GRANT_ANY  (-1) /* on any CPU of the runtime */
 
