@@ -206,7 +206,8 @@ FEVER_API int fever_actor_exit(void);
 /* fever_actor_checkpoint: in a method: saves the state, by the body of FEVER_CHECKPOINT(name), for the next process of the actor.
  *   Takes    nothing
  *   Gives    nothing.  When it returns 0 this checkpoint is the one that a restart goes on from, and the one before is let go of.  A death on
- *            the way leaves that one
+ *            the way leaves that one.  In the constructor of a restart, and in FEVER_RESTORE, nothing is saved if there is a checkpoint: that
+ *            one stays
  *   Returns  0; what the body of FEVER_CHECKPOINT has returned if not 0: the last checkpoint stays; -FEVER_ESTATE (its ref is not ready),
  *            -FEVER_ENULL, -FEVER_ESTALE, -FEVER_ENOTASK (the actor has no such body), -FEVER_ECONTEXT (not in an actor)
  *   Blocks   as that body

@@ -72,6 +72,26 @@ FEVER_METHOD(wide, int, is, (char, c)) {
 }
 FEVER_METHOD_VOID(wide, dies) { raise(SIGKILL); }
 
+/* saves as soon as it is there, so that there is always a checkpoint */
+FEVER_ACTOR(struct sum, early, (long, start)) {
+    self->n = start;
+    return fever_actor_checkpoint();
+}
+FEVER_CHECKPOINT(early) {
+    atomic_fetch_add(&shared->saves, 1);
+    return fever_put(&self->n, sizeof self->n, saved);
+}
+FEVER_RESTORE(early) {
+    int rc = fever_get(saved, &self->n);
+    return rc < 0 ? rc : fever_actor_checkpoint(); /* of what is saved already */
+}
+FEVER_METHOD(early, long, add, (long, by)) { return self->n += by; }
+FEVER_METHOD(early, int, save) { return fever_actor_checkpoint(); }
+FEVER_METHOD(early, long, dies) {
+    raise(SIGKILL);
+    return self->n;
+}
+
 struct plain {
     int unused;
 };
@@ -150,6 +170,24 @@ static void in_turn(void)
     fever_actor_release(a.any);
 }
 
+static void in_constructor(void)
+{
+    early_actor a = early_new_with(FEVER_ACTOR_WITH(.max_restarts = FEVER_NO_LIMIT), 100);
+
+    atomic_store(&shared->saves, 0);
+    take_long(early_add_remote(a, 1));
+    TAP_IS(atomic_load(&shared->saves), 1, "the constructor saves");
+    take_long(early_dies_remote(a));
+    TAP_IS(take_long(early_add_remote(a, 5)), 105, "its checkpoint is gone on from");
+    TAP_IS(take_int(early_save_remote(a)), 0, "a method saves");
+    take_long(early_dies_remote(a));
+    TAP_IS(take_long(early_add_remote(a, 0)), 105, "the constructor of a restart does not put its own state in the place of that");
+    take_long(early_dies_remote(a));
+    TAP_IS(take_long(early_add_remote(a, 0)), 105, "nor that of the next");
+    TAP_IS(atomic_load(&shared->saves), 2, "two have been made");
+    fever_actor_release(a.any);
+}
+
 static void large(void)
 {
     wide_actor a = wide_new_with(FEVER_ACTOR_WITH(.max_restarts = 9));
@@ -190,6 +228,8 @@ int main(void)
     asked();
     rest();
     in_turn();
+    rest();
+    in_constructor();
     rest();
     large();
     rest();

@@ -409,6 +409,9 @@ int fever_actor_checkpoint(void) {
     struct fv_self *self = fv_self;
     if (self == NULL || me.actor == NULL || self->running == 0)
         return -FEVER_ECONTEXT;
+    /* The constructor of a restart: what it would save is not restored yet, and the last checkpoint is needed still. */
+    if (fv_load_relaxed_32(&me.actor->stage) == FV_ACTOR_CONSTRUCTING && me.actor->restarts != 0 && fv_actor_saved(self, me.actor) != 0)
+        return 0;
     return save(self);
 }
 
