@@ -208,8 +208,9 @@ FEVER_API int fever_actor_exit(void);
  *   Gives    nothing.  When it returns 0 this checkpoint is the one that a restart goes on from, and the one before is let go of.  A death on
  *            the way leaves that one.  In the constructor of a restart, and in FEVER_RESTORE, nothing is saved if there is a checkpoint: that
  *            one stays
- *   Returns  0; what the body of FEVER_CHECKPOINT has returned if not 0: the last checkpoint stays; -FEVER_ESTATE (its ref is not ready),
- *            -FEVER_ENULL, -FEVER_ESTALE, -FEVER_ENOTASK (the actor has no such body), -FEVER_ECONTEXT (not in an actor)
+ *   Returns  0; what the body of FEVER_CHECKPOINT has returned if not 0: the last checkpoint stays, as with all errors; -FEVER_EAPP (it has
+ *            called fever_fail, and so the method fails), -FEVER_ESTATE (its ref is not ready), -FEVER_ENULL, -FEVER_ESTALE, -FEVER_ENOTASK
+ *            (the actor has no such body), -FEVER_ECONTEXT (not in an actor)
  *   Blocks   as that body
  *   Context  a method, or the constructor
  *   Threads  the actor's own

@@ -78,6 +78,11 @@ FEVER_ACTOR(struct sum, early, (long, start)) {
     return fever_actor_checkpoint();
 }
 FEVER_CHECKPOINT(early) {
+    if (atomic_load(&shared->fails)) {
+        long v = -1;
+        int  rc = fever_put(&v, sizeof v, saved);
+        return rc < 0 ? rc : fever_fail(42, "no checkpoint");
+    }
     atomic_fetch_add(&shared->saves, 1);
     return fever_put(&self->n, sizeof self->n, saved);
 }
@@ -91,6 +96,7 @@ FEVER_METHOD(early, long, dies) {
     raise(SIGKILL);
     return self->n;
 }
+FEVER_METHOD(early, int, ends) { return fever_actor_exit(); }
 
 struct plain {
     int unused;
@@ -188,6 +194,35 @@ static void in_constructor(void)
     fever_actor_release(a.any);
 }
 
+/* fever_fail in the body that saves */
+static void failing(void)
+{
+    early_actor        a = early_new_with(FEVER_ACTOR_WITH(.max_restarts = FEVER_NO_LIMIT, .checkpoint_every = 2), 0);
+    struct fever_error e;
+
+    take_long(early_add_remote(a, 1));
+    TAP_IS(take_long(early_add_remote(a, 1)), 2, "two calls, and a checkpoint in turn");
+    take_long(early_add_remote(a, 1));
+    atomic_store(&shared->fails, 1);
+    TAP_IS(take_int(early_save_remote(a)), -FEVER_EAPP, "one that fails fails the method that asked for it");
+    TAP_IS(take_long(early_add_remote(a, 1)), 4, "and no other");
+    TAP_IS(take_long(early_add_remote(a, 1)), 5, "one in turn fails no call");
+    TAP_IS(take_long(early_add_remote(a, 1)), 6, "nor one behind it");
+    TAP_IS(take_long(early_add_remote(a, 1)), 7, "the next in turn is over, too, when this call is");
+    atomic_store(&shared->fails, 0);
+    take_long(early_dies_remote(a));
+    TAP_IS(take_long(early_add_remote(a, 0)), 2, "the last that was good stands");
+    atomic_store(&shared->fails, 1);
+    TAP_IS(take_long(early_add_remote(a, 0)), 2, "another in turn that fails");
+    TAP_IS(take_long(early_add_remote(a, 0)), 2, "it is over");
+    atomic_store(&shared->fails, 0);
+    TAP_IS(take_int(early_ends_remote(a)), 0, "the actor ends itself");
+    TAP_IS(take_long(early_add_remote(a, 0)), -FEVER_EACTORDEAD, "and is dead");
+    TAP_IS(fever_actor_error(a.any, &e), 0, "why");
+    TAP_OK(e.code == FEVER_EACTORDEAD && strstr(e.text, "ended itself") != NULL, "it says that, and nothing of the checkpoint: %d, %s", e.code, e.text);
+    fever_actor_release(a.any);
+}
+
 static void large(void)
 {
     wide_actor a = wide_new_with(FEVER_ACTOR_WITH(.max_restarts = 9));
@@ -230,6 +265,8 @@ int main(void)
     in_turn();
     rest();
     in_constructor();
+    rest();
+    failing();
     rest();
     large();
     rest();

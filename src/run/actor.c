@@ -240,8 +240,13 @@ static int save(struct fv_self *self) {
     fever_ref                       saved = {0};
     if (class->save == NULL)
         return -FEVER_ENOTASK;
+    bool outer_failed = self->failed;
     me.unsaved = 0;
+    self->failed = false;
     int rc = class->save(me.state, &saved);
+    if (rc == 0 && self->failed)
+        rc = -FEVER_EAPP;
+    self->failed |= outer_failed;
     if (rc == 0 && saved.id == 0)
         rc = -FEVER_ENULL;
     if (rc == 0)
@@ -251,10 +256,11 @@ static int save(struct fv_self *self) {
     return rc;
 }
 
-/* It is time for a checkpoint.  Where that fails the last one stays. */
+/* It is time for a checkpoint.  Where that fails, by fever_fail too, the last one stays, and the actor goes on. */
 static void save_in_turn(struct fv_self *self) {
     uint32_t base = self->n_own;
     int      rc = save(self);
+    self->failed = self->fail_told = false; /* there is no call that it could fail; a failed actor does not serve */
     fv_own_release(self, base);
     if (rc != 0 && rc != -FEVER_ENOTASK)
         fv_warn("actor %s: its checkpoint failed (%d), the last one stays", fv_defs[fv_task(me.index)->def]->name, rc);
