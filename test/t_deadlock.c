@@ -7,7 +7,8 @@
 #include <string.h>
 
 static struct shared {
-    atomic_int told, inside;
+    atomic_int told, inside, done;
+    int        rc;
     char       why[8][400];
 } *shared;
 
@@ -107,6 +108,30 @@ FEVER_TASK(int, both, (struct box, b), (node_actor, a)) {
     r[0] = node_nothing_remote(a), r[1] = needs_remote(own);
     rc = told(fever_wait(r, 2, 2, FEVER_FOREVER, ready));
     fever_release(r[0]), fever_release(r[1]);
+    return rc;
+}
+
+/* ends the actor that waits for this: that wait is about to be over */
+FEVER_METHOD(node, int, kills, (node_actor, other)) {
+    shared->rc = told(fever_actor_kill(other.any, 0));
+    atomic_store(&shared->done, 1);
+    return shared->rc;
+}
+FEVER_METHOD(node, int, is_killed, (node_actor, by)) { return await(node_kills_remote(by, (node_actor){fever_actor_self()})); }
+/* gives somebody who sleeps what he waits for, then waits for him */
+FEVER_STREAM(int, feeds, (struct box, b)) {
+    fever_ref other = {0};
+    int       v = 0, rc = fever_get(b.in, &other);
+    if (rc == 0 && (rc = feeds_yield(1)) == 0)
+        rc = told(fever_get(other, &v));
+    shared->rc = rc;
+    atomic_store(&shared->done, 1);
+}
+FEVER_TASK(int, eats, (fever_ref, stream)) {
+    fever_ref item = {0};
+    atomic_store(&shared->inside, 1);
+    int rc = told(fever_stream_next(stream, &item, FEVER_FOREVER));
+    fever_release(item);
     return rc;
 }
 
@@ -269,6 +294,39 @@ static void sound(void)
     fever_actor_release(a.any), fever_actor_release(b.any), fever_actor_release(c.any);
 }
 
+/* Circles that are about to open: who has been rung, or is to be killed, goes on. */
+static void opening(void)
+{
+    int bad = 0, v = 0, times = 20;
+
+    begin();
+    for (int i = 0; i < times; i++) {
+        node_actor a = node_new(), b = node_new();
+        atomic_store(&shared->done, 0);
+        fever_ref r = node_is_killed_remote(a, b);
+        int       rc = fever_get(r, &v);
+        bad += rc != -FEVER_EACTORDEAD || !rt_until(&shared->done, 1) || shared->rc != 0;
+        fever_release(r);
+        fever_actor_release(a.any), fever_actor_release(b.any);
+    }
+    TAP_IS(bad, 0, "an actor is killed by the one that it waits for: %d times", times);
+    bad = 0;
+    for (int i = 0; i < times; i++) {
+        struct box b;
+        fever_ref  p = open_box(&b), stream = feeds_remote(b), r;
+        atomic_store(&shared->inside, 0), atomic_store(&shared->done, 0);
+        r = eats_remote(stream);
+        bad += !rt_until(&shared->inside, 1);
+        for (int k = 0; k < 5; k++)
+            rt_nap(); /* as a rule it sleeps then */
+        fever_promise_set(p, &r, sizeof r);
+        bad += fever_get(r, &v) != 0 || v != 0 || !rt_until(&shared->done, 1) || shared->rc != 0;
+        fever_release(r), fever_release(p), fever_release(stream);
+    }
+    TAP_IS(bad, 0, "a stream's producer waits for who takes what it has yielded: %d times", times);
+    TAP_IS(atomic_load(&shared->told), 0, "nobody is told");
+}
+
 static void rest(void)
 {
     for (double end = rt_now() + RT_LONG; rt_stats().objects_live != 0 && rt_now() < end;)
@@ -289,6 +347,8 @@ int main(void)
     tasks();
     rest();
     sound();
+    rest();
+    opening();
     rest();
     rt_shutdown();
     return tap_done();

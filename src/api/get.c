@@ -179,7 +179,7 @@ static int wait_complete(struct fv_self *self, uint32_t index, uint32_t gen, uin
             rc = others->error;
             break;
         }
-        if (self->is_worker && deadline == UINT64_MAX && fv_deadlock_told(self)) {
+        if (self->is_worker && deadline == UINT64_MAX && fv_deadlock_told(self, seen)) {
             rc = -FEVER_EDEADLK;
             break;
         }
@@ -481,7 +481,7 @@ int fever_wait(const fever_ref *refs, size_t n, size_t num_returns, double timeo
             rc = -FEVER_EDEPTH;
             break;
         }
-        if (self->is_worker && deadline == UINT64_MAX && num_returns == n && fv_deadlock_told(self)) {
+        if (self->is_worker && deadline == UINT64_MAX && num_returns == n && fv_deadlock_told(self, seen)) {
             rc = -FEVER_EDEADLK;
             break;
         }

@@ -206,7 +206,7 @@ static int next(struct fv_self *self, uint32_t index, uint32_t gen, uint64_t dea
             rc = -FEVER_EDEPTH;
             break;
         }
-        if (self->is_worker && deadline == UINT64_MAX && fv_deadlock_told(self)) {
+        if (self->is_worker && deadline == UINT64_MAX && fv_deadlock_told(self, seen)) {
             rc = -FEVER_EDEADLK;
             break;
         }

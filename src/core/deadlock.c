@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/actor.h"
+#include "core/cancel.h"
 #include "core/options.h"
 #include "core/stream.h"
 
@@ -25,7 +26,7 @@ struct node {
     uint64_t ref, since; /* since: of its process's wait, if it runs */
     uint32_t first, n;   /* what it waits for: edges */
     uint32_t proc;       /* where it runs, and is asleep; FV_NO_PROC: it does not */
-    bool     goes_on;
+    bool     goes_on, is_deaf;
 };
 
 struct graph {
@@ -58,12 +59,20 @@ static bool is_same(uint32_t index, uint64_t t) {
     return fv_truth_gen(now) == fv_truth_gen(t) && (s == FV_READY || s == FV_RUN || s == FV_BLOCKED || s == FV_DELAYED);
 }
 
+/* What is in waits_alone: the bell, as it was when its owner looked last. */
+#define IS_DEAF 2u /* it must not be told: others may write to what it would free then */
+static uint32_t waits_word(uint32_t bell, bool deaf) { return bell << 2 | (deaf ? IS_DEAF : 0) | 1; }
+
 static void look_at_process(struct graph *g, struct node *n, uint32_t slot) {
     struct fv_proc *p = fv_proc(slot);
+    if (fv_load_acquire_64(&p->deadline_ns) != 0)
+        return; /* ended from outside */
     /* ORDER deadlock (seq_cst): as in fv_deadlock_told(), of which both ends are: each has said that it waits, by an exchange, before it looks
      * whether the others do. */
-    if (!fv_load_acquire_32(&p->waits_alone))
-        return;
+    uint32_t waits = fv_load_acquire_32(&p->waits_alone);
+    if (waits == 0 || (waits ^ waits_word(fv_bell_read(p), false)) & ~IS_DEAF)
+        return; /* it has been rung since it looked, and will look again */
+    n->is_deaf = waits & IS_DEAF;
     n->since = fv_load_relaxed_64(&p->wait_since_ns);
     n->proc = slot;
     add_edge(g, fv_load_relaxed_64(&p->wait_ref));
@@ -75,10 +84,23 @@ static void look_at_arguments(struct graph *g, uint32_t index, uint64_t t) {
     const uint64_t *refs = in;
     uint32_t        n_deps = 0;
     fv_fence_load();
-    if (!is_same(index, t) || fv_task_def_of(&copy) >= FV_MAX_DEFS || fv_defs[copy.def] == NULL)
+    if (!is_same(index, t) || fv_task_def_of(&copy) >= FV_MAX_DEFS || fv_defs[copy.def] == NULL || !(copy.x & FV_X_REFS))
         return;
-    fv_task_refs(index, in, &refs, &n_deps);
-    for (uint32_t i = 0, n = FV_MIN(n_deps, fv_defs[copy.def]->n_params); i < n; i++) {
+    /* Its slot may be filled anew while we read: so the copy is read, and of its block what is the same slot's still. */
+    if (copy.x & FV_X_ARGS_BLOCK) {
+        const struct fv_args_tail *tail = fv_at(copy.args[0] + ((copy.arg_bytes + 7ull) & ~7ull));
+        n_deps = fv_load_relaxed_32(&tail->n_deps);
+        refs = tail->ref;
+        fv_fence_load();
+        if (!is_same(index, t))
+            return;
+    } else {
+        const struct fever_def *def = fv_defs[copy.def];
+        for (uint32_t i = 0; i < def->n_params && n_deps < 3; i++)
+            if (def->ref_offsets[i] != FEVER_NOT_A_REF)
+                memcpy(&in[n_deps++], (const char *)copy.args + def->ref_offsets[i], 8);
+    }
+    for (uint32_t i = 0; i < n_deps; i++) {
         uint64_t id = fv_load_relaxed_64(&refs[i]), dt = 0;
         uint32_t d = 0;
         if (!is_same(index, t))
@@ -113,7 +135,7 @@ static void look_at(struct graph *g, struct node *n) {
     uint32_t index = 0;
     uint64_t t = 0;
     n->first = g->n_edges;
-    if (fv_ref_check(n->ref, &index, &t) == 0) {
+    if (fv_ref_check(n->ref, &index, &t) == 0 && fv_cancel_asked(index, fv_ref_gen(n->ref)) == 0) { /* else it is about to end */
         unsigned s = fv_truth_state(t);
         if ((s == FV_READY || s == FV_BLOCKED || s == FV_RUN) && fv_load_relaxed_8(&fv_task(index)->x) & FV_X_REFS)
             look_at_arguments(g, index, t);    /* who has taken it, or will, finds that they are not there: it is BLOCKED, or will be */
@@ -161,7 +183,7 @@ static bool find(uint64_t ref, struct circle *c) {
             if (c->n != 0 && c->ref[0] == n->ref)
                 break;
             c->ref[c->n] = n->ref, c->since[c->n] = n->since, c->proc[c->n++] = n->proc;
-            if (n->proc != FV_NO_PROC && (c->victim == FV_NO_PROC || n->since > newest || (n->since == newest && n->proc > c->victim)))
+            if (n->proc != FV_NO_PROC && !n->is_deaf && (c->victim == FV_NO_PROC || n->since > newest || (n->since == newest && n->proc > c->victim)))
                 c->victim = n->proc, newest = n->since;
         }
         while (g.node[g.edge[n->first + k]].goes_on)
@@ -205,12 +227,12 @@ static void describe(struct fv_self *self, const struct circle *c) {
     }
 }
 
-bool fv_deadlock_told(struct fv_self *self) {
+bool fv_deadlock_told(struct fv_self *self, uint32_t seen) {
     struct fv_proc *p = self->proc;
     struct circle   c, again;
     /* ORDER deadlock (seq_cst): what it waits for, then waits_alone, by an exchange, then the look at others.  Pairs with deadlock (seq_cst) in
      * look_at_process(), where another does the same.  Losing it: each misses the other's wait, and both wait for ever. */
-    fv_fas_32(&p->waits_alone, 1);
+    fv_fas_32(&p->waits_alone, waits_word(seen, self->deaf));
     if (FV_LIKELY(!find(fv_load_relaxed_64(&p->wait_ref), &c)) || !find(fv_load_relaxed_64(&p->wait_ref), &again) ||
         memcmp(&c, &again, sizeof c) != 0)
         return false;

@@ -11,7 +11,7 @@
 /* A body waits for what the process slot's wait_ref names, and for that alone, without a time limit: does it wait for itself?  True: it is the
  * member of the circle that is to give up; self->why says who waits for whom.  Else it may sleep: if another is to give up, that has been rung.
  * Before each sleep, after the bell was read. */
-bool fv_deadlock_told(struct fv_self *self);
+bool fv_deadlock_told(struct fv_self *self, uint32_t seen);
 /* The simplest case, known without a look: the body waits for its own task. */
 void fv_deadlock_own(struct fv_self *self);
 

@@ -386,7 +386,7 @@ struct fv_proc {
     uint64_t wait_since_ns;
     uint32_t failures;     /* anyone adds 1: something failed that the owner may await among others; hint, made good by every bell */
     uint32_t wait_ends;    /* the wait has a time limit (owner) */
-    uint32_t waits_alone;  /* owner, in a body: it sleeps until wait_ref is complete, and for nothing else (ORDER deadlock) */
+    uint32_t waits_alone;  /* owner, in a body: it sleeps until wait_ref is complete, and for nothing else (ORDER deadlock): core/deadlock.c */
     uint32_t awaits_calls; /* an actor that is about to sleep 1; who wakes it takes it by an exchange (ORDER call-idle) */
     /* ring of hints: task indices */
     ck_ring_t ring FV_ALIGNED(64);
