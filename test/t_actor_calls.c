@@ -104,6 +104,22 @@ static void pending(void)
 }
 
 /* Begins anew in the middle, once. */
+FEVER_TASK(int, one) { return 1; }
+
+/* Calls that are not made do not count. */
+static void not_made(void)
+{
+    int v = 0;
+    fever_ref stale = one_remote();
+    TAP_IS(fever_take(stale, &v), 0, "a ref that is let go of");
+    list_actor a = list_new_with(FEVER_ACTOR_WITH(.max_pending_calls = 1), 0);
+    for (int i = 0; i < 2; i++)
+        TAP_IS(fever_take(list_append_ref_remote(a, stale), &v), -FEVER_ESTALE, "is no argument: the call is not made");
+    TAP_IS(fever_take(list_append_remote(a, 1), &v), 0, "and does not count as one that waits");
+    TAP_IS(v, 1, "the first");
+    fever_actor_release(a.any);
+}
+
 FEVER_TASK(int, appends, (list_actor, a), (int, n)) {
     int attempt = atomic_fetch_add(&shared->attempts, 1), v = 0;
     for (int i = 1; i <= n; i++) {
@@ -276,3 +292,5 @@ int main(void)
     rt_shutdown();
     return tap_done();
 }
+    not_made();
+    rest();

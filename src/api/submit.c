@@ -124,10 +124,10 @@ int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void 
     }
     int      rc;
     unsigned vain = 0;
-    uint64_t spin_until = 0;
+    uint64_t spin_until = 0, actor = what != NULL && what->mailbox != NULL ? what->mailbox->actor : 0;
     if (FV_UNLIKELY(what != NULL)) {
         s.inline_refs = s.inline_refs && (what->mailbox == NULL || bytes <= FV_CALL_ARGS);
-        s.call = what->mailbox != NULL ? fv_actor_next_call(what->mailbox) : 0;
+        s.mailbox = what->mailbox;
         s.actor = what->spec;
         s.queued_ns = what->spec != NULL ? fv_now_ns() : 0;
     }
@@ -135,6 +135,10 @@ int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void 
         rc = rc == -FEVER_ENOSLOTS ? fv_wait_slot(self, &spin_until) : fv_make_room(self, bytes + s.options_bytes + 24ull * s.n_refs + FV_CHUNK_BYTES / 16, &vain);
         if (rc < 0)
             break;
+        if (FV_UNLIKELY(s.mailbox != NULL) && (s.mailbox = fv_actor_mailbox(self, actor)) == NULL) { /* bodies that ran meanwhile may have moved it */
+            rc = -FEVER_ESTOREFULL;
+            break;
+        }
     }
     if (rc == 0)
         for (uint32_t i = 0; i < s.n_deps; i++)
@@ -150,8 +154,8 @@ int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void 
         fv_run_inline(self, index);
         return 0;
     }
-    if (FV_UNLIKELY(s.call != 0))
-        fv_actor_deliver(self, what->mailbox, index, fv_call_place(s.call));
+    if (FV_UNLIKELY(s.mailbox != NULL))
+        fv_actor_deliver(self, s.mailbox, index, fv_actor_last_place(s.mailbox));
     else
         fv_task_hint(self, index);
     return 0;

@@ -57,6 +57,8 @@ static inline uint64_t fv_actor_next_call(struct fv_mailbox *m) {
     fv_store_relaxed_32(&m->lane->seq, place + 1);
     return fv_call_word(m->actor, place);
 }
+/* The place of the last one. */
+static inline uint32_t fv_actor_last_place(const struct fv_mailbox *m) { return (m->lane->seq - 1) & FV_PLACE_MASK; }
 /* It is READY: pushes its hint, wakes the actor if it sleeps; if it has ended meanwhile the call fails. */
 void fv_actor_deliver_slow(struct fv_self *self, struct fv_mailbox *m, uint32_t index, uint32_t place);
 void fv_actor_tell_slow(struct fv_self *self, uint64_t actor, uint32_t index, uint64_t t);

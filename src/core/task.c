@@ -194,11 +194,9 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
     task->result_bytes = 0;
     h->extra = 0;
     bool tail = s->n_refs != 0 && !s->inline_refs;
-    if (FV_UNLIKELY(s->call != 0)) {
-        task->args[2] = s->call;
+    if (FV_UNLIKELY(s->mailbox != NULL))
         x = FV_X_CALL;
-    }
-    if (FV_LIKELY(s->arg_bytes <= (s->call != 0 ? FV_CALL_ARGS : FV_INLINE_ARGS) && !tail && !s->aligned)) {
+    if (FV_LIKELY(s->arg_bytes <= (s->mailbox != NULL ? FV_CALL_ARGS : FV_INLINE_ARGS) && !tail && !s->aligned)) {
         if (s->arg_bytes == FV_INLINE_ARGS)
             memcpy(task->args, s->args, FV_INLINE_ARGS);
         else if (s->arg_bytes != 0)
@@ -267,6 +265,8 @@ int fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t
     }
     if (self->is_worker || self->running != 0)
         fv_store_relaxed_64(&fv_cold(index)->parent, self->proc->current);
+    if (FV_UNLIKELY(s->mailbox != NULL)) /* now that nothing can fail: a place that is taken, and not used, would count as a call that waits */
+        task->args[2] = fv_actor_next_call(s->mailbox);
     task->x = (uint8_t)x;
     h->site = s->site;
     h->group = s->group;

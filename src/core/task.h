@@ -58,7 +58,7 @@ struct fv_submission {
     uint32_t        stream_items; /* a stream's capacity; 0: it is none */
     uint64_t        stream_bytes;
     uint64_t        site;        /* where it is submitted */
-    uint64_t        call;        /* of a call of a method: its call word; 0: it is none */
+    struct fv_mailbox *mailbox;  /* of a call of a method: of its actor; NULL: it is none */
     const struct fv_actor_spec *actor; /* the slot is an actor; NULL: it is not */
 };
 int  fv_task_submit(struct fv_self *self, const struct fv_submission *s, uint64_t *id_out);
