@@ -194,11 +194,14 @@ void fv_actor_stamp(struct fv_lane *lane, uint32_t place) {
 }
 
 uint64_t fv_actor_depth(uint32_t index) {
-    uint64_t n = 0;
+    uint64_t depth = 0, at = fv_load_acquire_64(&fv_cold(index)->actor);
+    if (!(fv_task(index)->x & FV_X_OPTIONS) || lane_at(at) == NULL)
+        return 0;
     /* ORDER lane (acquire): the list's head before the lanes.  Pairs with lane (release) in add_lane(). */
-    for (uint64_t at = fv_load_acquire_64(&fv_actor_of(index)->lanes); at != 0; at = ((struct fv_lane *)fv_at(at))->next)
-        n += fv_lane_depth(fv_at(at));
-    return n;
+    uint64_t lane = fv_load_acquire_64(&((const struct fv_actor *)fv_at(at))->lanes);
+    for (uint32_t n = 0; lane_at(lane) != NULL && n < fv_map.seg->n_procs; n++, lane = fv_load_relaxed_64(&lane_at(lane)->next))
+        depth += fv_lane_depth(lane_at(lane));
+    return depth;
 }
 
 void fv_actor_deliver_slow(struct fv_self *self, struct fv_mailbox *m, uint32_t index, uint32_t place) {

@@ -86,7 +86,7 @@ void fv_actor_left(uint32_t index, uint64_t t);
 bool fv_actor_is_stalled(uint32_t index, uint32_t submitter);
 /* Records that the actor in slot index has of holds on id. */
 uint32_t fv_actor_records(uint32_t index, uint64_t id);
-/* Calls that have not begun, of all callers; of an actor that is held. */
+/* Calls that have not begun, of all callers. */
 uint64_t fv_actor_depth(uint32_t index);
 /* Has nobody a handle of it, and is it not detached? */
 bool fv_actor_is_abandoned(uint32_t index);

@@ -70,7 +70,9 @@ bool fv_name_is_sought(uint64_t ref) {
 
 /* Nobody seeks it any more, for our part: frees it if that has been put off for us. */
 static void sought(struct fv_self *self, uint64_t ref) {
-    fv_store_release_64(&self->proc->seeking, 0);
+    /* ORDER seek (seq_cst): the note goes, by an exchange, before the look whether it may be freed.  Pairs with seek (seq_cst) in
+     * fv_task_free(): who was kept from it by our note has let go before.  Losing it: neither of us frees it. */
+    fv_fas_64(&self->proc->seeking, 0);
     struct fv_task *task = fv_task(fv_ref_index(ref));
     uint64_t        t = fv_load_acquire_64(&task->truth);
     if (fv_truth_gen(t) == fv_ref_gen(ref) && fv_state_is_complete(fv_truth_state(t)) && !(task->x & (FV_X_REFS | FV_X_ADOPTED)))

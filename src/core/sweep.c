@@ -239,9 +239,18 @@ static bool adopt(struct fv_self *self, uint32_t index, uint64_t t) {
     return true;
 }
 
+/* An actor that has calls to do, though nobody has a handle any more (whoever called it let go after that); or one that has ended, and is
+ * being looked at by who seeks it. */
+static bool actor_is_wanted(uint32_t index, uint64_t t) {
+    if (FV_LIKELY(!fv_task_is_actor(index)))
+        return false;
+    return fv_state_is_complete(fv_truth_state(t)) ? fv_name_is_sought(fv_ref_make(index, fv_truth_gen(t))) : fv_actor_depth(index) != 0;
+}
+
 /* Others hold it, or may find it, or somebody is telling its dependents just now. */
 static bool lives_on(uint32_t index, uint64_t t) {
-    return fv_actor_stays(index, t) || (t & FV_SHARED && count_of(index) != 0) || (t & FV_DEPS && fv_state_is_complete(fv_truth_state(t)));
+    return fv_actor_stays(index, t) || (t & FV_SHARED && count_of(index) != 0) || (t & FV_DEPS && fv_state_is_complete(fv_truth_state(t))) ||
+           actor_is_wanted(index, t);
 }
 
 static bool is_task_to_run(uint32_t index, unsigned state) {
