@@ -301,6 +301,7 @@ static void sweep_slab(struct fv_self *self, uint32_t dead, bool in_order) {
 }
 
 bool fv_sweep_adopted(struct fv_self *self) {
+    bool again = false;
     for (uint32_t k = 0; k < n_adopted;) {
         struct adopted *a = &adopted[k];
         uint64_t        t = fv_load_acquire_64(&fv_task(a->index)->truth);
@@ -319,12 +320,14 @@ bool fv_sweep_adopted(struct fv_self *self) {
         } else if (!gone && fv_truth_state(t) == FV_OPEN) {
             gone = fv_task_free(self, a->index, t); /* a promise that nobody can set any more */
         }
+        /* An actor may live as long as the runtime, and it ends with a process, or by us: we are called then. */
+        again |= !gone && (!fv_task_is_actor(a->index) || fv_state_is_complete(fv_truth_state(t)));
         if (gone)
             adopted[k] = adopted[--n_adopted];
         else
             k++;
     }
-    return n_adopted != 0;
+    return again;
 }
 
 /* ------------------------------------------------------------------------------------------------ 5. holds */

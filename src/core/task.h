@@ -186,7 +186,7 @@ struct fv_verdict { /* why a process died */
     uint64_t used, limit;  /* FEVER_EMEMORY: bytes; pressed: thousandths of what there is */
 };
 void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why);
-/* Looks after slots whose home has died; true while there are any. */
+/* Looks after slots whose home has died; true while there are any that may end without a process that ends: not actors. */
 bool fv_sweep_adopted(struct fv_self *self);
 /* Tries again to put right counts that may be too high; true while there are any. */
 bool fv_sweep_recounts(struct fv_self *self);
