@@ -475,10 +475,12 @@ bool fv_actor_begin(struct fv_self *self) {
     return true;
 }
 
-/* It has ended, and what is queued fails. */
+/* If it has ended what is queued fails.  If an argument of its constructor was not there it has not: it may be in other hands by now, RUN or
+ * DELAYED. */
 void fv_actor_finish(struct fv_self *self) {
     uint64_t t = fv_load_acquire_64(&fv_task(me.index)->truth);
-    if (fv_truth_gen(t) != fv_ref_gen(me.ref) || (fv_truth_state(t) != FV_BLOCKED && fv_truth_state(t) != FV_READY))
+    unsigned s = fv_truth_state(t);
+    if (fv_truth_gen(t) != fv_ref_gen(me.ref) || s == FV_FREE || s == FV_DYING || fv_state_is_complete(s))
         fv_actor_ended(self, me.ref);
     fv_home_reap(self);
 }
