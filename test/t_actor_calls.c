@@ -7,7 +7,8 @@
 #include <string.h>
 
 static struct shared {
-    atomic_int gate, begun, attempts;
+    atomic_int  gate, begun, attempts, ended;
+    fever_actor made;
 } *shared;
 
 struct list {
@@ -103,7 +104,6 @@ static void pending(void)
     TAP_IS(fever_actor_info(a.any, NULL), -FEVER_ENULL, "nowhere for the numbers");
 }
 
-/* Begins anew in the middle, once. */
 FEVER_TASK(int, one) { return 1; }
 
 /* Calls that are not made do not count. */
@@ -120,6 +120,7 @@ static void not_made(void)
     fever_actor_release(a.any);
 }
 
+/* Begins anew in the middle, once. */
 FEVER_TASK(int, appends, (list_actor, a), (int, n)) {
     int attempt = atomic_fetch_add(&shared->attempts, 1), v = 0;
     for (int i = 1; i <= n; i++) {
@@ -199,6 +200,101 @@ static void owner_dies(void)
     fever_release(kept);
     fever_actor_release(k.any);
     fever_actor_release(a.any);
+}
+
+struct child {
+    int n;
+};
+FEVER_ACTOR(struct child, child) {
+    (void)self;
+    return 0;
+}
+FEVER_DESTRUCTOR(child) {
+    (void)self;
+    atomic_fetch_add(&shared->ended, 1);
+}
+FEVER_METHOD(child, int, ping) { return ++self->n; }
+FEVER_METHOD(child, int, takes, (fever_ref, x)) { return (void)x, ++self->n; }
+FEVER_ACTOR(struct child, parent) {
+    (void)self;
+    return 0;
+}
+FEVER_METHOD(parent, int, keeps_one) {
+    int         v = 0;
+    child_actor c = child_new();
+    fever_actor_retain(c.any);
+    self->n++;
+    return fever_take(child_ping_remote(c), &v);
+}
+FEVER_METHOD(parent, int, calls_one, (struct hidden, h)) {
+    int         v = 0;
+    child_actor c = child_new();
+    self->n++;
+    int rc = fever_take(child_ping_remote(c), &v);
+    return rc < 0 ? rc : child_takes_send(c, h.ref);
+}
+
+/* An actor ends in good order: who has lived by it alone is told. */
+static void parent_ends(void)
+{
+    int v = -1, ended = atomic_load(&shared->ended);
+    parent_actor p = parent_new();
+    TAP_IS(fever_take(parent_keeps_one_remote(p), &v), 0, "an actor makes another, and keeps it");
+    TAP_IS(v, 0, "that one lives");
+    usleep(50000);
+    fever_actor_release(p.any);
+    TAP_OK(rt_until(&shared->ended, ended + 1), "it ends with the one that has kept it");
+    atomic_store(&shared->gate, 0);
+    fever_ref r = slow_remote(6);
+    p = parent_new();
+    TAP_IS(fever_take(parent_calls_one_remote(p, (struct hidden){r}), &v), 0, "an actor makes another, and calls it");
+    TAP_IS(v, 0, "with what is not there");
+    usleep(50000);
+    fever_actor_release(p.any);
+    TAP_OK(rt_until(&shared->ended, ended + 2), "the call goes with the caller, and the one that was called ends");
+    atomic_store(&shared->gate, 6);
+    long l = 0;
+    TAP_IS(fever_take(r, &l), 0, "nobody has waited for it");
+}
+
+FEVER_ACTOR(struct list, late, (fever_ref, x)) {
+    long v = 0;
+    fever_get_for(x, &v, 0);
+    self->n = (int)v;
+    return 0;
+}
+FEVER_METHOD(late, int, count) { return self->n++; }
+FEVER_TASK(int, makes_late, (struct hidden, h)) {
+    late_actor a = late_new(h.ref);
+    shared->made = a.any;
+    atomic_fetch_add(&shared->begun, 1);
+    while (atomic_load(&shared->gate) < 1)
+        rt_nap();
+    raise(SIGKILL);
+    return a.any.id != 0;
+}
+
+/* Who has made it dies before it has begun, and nobody has a handle: it does what it was told before. */
+static void maker_dies(void)
+{
+    int v = 0, begun = atomic_load(&shared->begun);
+    long l = 0;
+    atomic_store(&shared->gate, 0);
+    fever_ref r = slow_remote(2);
+    fever_ref m = makes_late_with(FEVER_WITH(.max_retries = FEVER_NO_RETRY), (struct hidden){r});
+    TAP_OK(rt_until(&shared->begun, begun + 1), "a task makes an actor, whose argument is not there");
+    late_actor a = {shared->made};
+    TAP_IS(fever_actor_retain(a.any), 0, "we have it, too");
+    fever_ref call = late_count_remote(a);
+    TAP_IS(fever_actor_release(a.any), 0, "and let go of it when we have called it");
+    atomic_store(&shared->gate, 1);
+    TAP_IS(fever_get(m, &v), -FEVER_ECRASHED, "the task dies");
+    fever_release(m);
+    usleep(50000);
+    atomic_store(&shared->gate, 2);
+    TAP_IS(fever_take(r, &l), 0, "the argument comes");
+    TAP_IS(fever_take(call, &v), 0, "the call is run");
+    TAP_IS(v, 77, "by that actor");
 }
 
 FEVER_TASK(int, hears, (list_actor, a)) {
@@ -281,9 +377,15 @@ int main(void)
     rt_init(.workers = 2, .max_actors = 250, .store_bytes = 256ul << 20);
     pending();
     rest();
+    not_made();
+    rest();
     caller_dies();
     rest();
     owner_dies();
+    rest();
+    parent_ends();
+    rest();
+    maker_dies();
     rest();
     failures();
     rest();
@@ -292,5 +394,3 @@ int main(void)
     rt_shutdown();
     return tap_done();
 }
-    not_made();
-    rest();

@@ -372,8 +372,12 @@ static bool recount(struct fv_self *self, uint64_t id) {
      * intends now and the word (with its sequence) is unchanged, n is the number for that word. */
     if (someone_intends(id) || !fv_cas_64(&fv_cold(index)->count, c, (uint64_t)n << 32 | (uint32_t)(c + 1)))
         return false;
-    if (n == 0 && !(fv_task(index)->x & (FV_X_REFS | FV_X_ADOPTED)))
-        fv_task_free(self, index, fv_load_acquire_64(&fv_task(index)->truth));
+    t = fv_load_acquire_64(&fv_task(index)->truth);
+    if (n == 0 && fv_truth_gen(t) == fv_ref_gen(id)) {
+        fv_actor_left(index, t);
+        if (!(fv_task(index)->x & (FV_X_REFS | FV_X_ADOPTED)))
+            fv_task_free(self, index, t);
+    }
     return true;
 }
 

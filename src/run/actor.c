@@ -489,7 +489,8 @@ void fv_actor_main(struct fv_self *self) {
     if (fv_actor_begin(self)) {
         fv_execute(self, me.index);
         fv_actor_finish(self);
-        fv_store_release_32(&self->proc->leaves, 1); /* all is told: nobody need look */
+        if (fv_worker_may_leave(self)) /* all is told: nobody need look.  Else others wait for what goes with us, or hold themselves by it */
+            fv_store_release_32(&self->proc->leaves, 1);
     }
     fv_worker_leave();
 }

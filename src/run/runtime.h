@@ -71,6 +71,8 @@ void fv_worker_unblock(struct fv_self *self);
 /* Is this worker blocked, and what it waits for not there? */
 bool fv_worker_is_blocked(struct fv_proc *worker);
 bool fv_worker_is_stopping(void);
+/* Is nothing in its own slab that is not complete?  That would be dropped with the process, or others go on with it. */
+bool fv_worker_may_leave(struct fv_self *self);
 __attribute__((noreturn)) void fv_worker_leave(void);
 /* Between two tasks: this process ends in good order, and another takes its place; what it has submitted goes on. */
 __attribute__((noreturn)) void fv_worker_make_room(struct fv_self *self);

@@ -196,8 +196,7 @@ void fv_worker_make_room(struct fv_self *self) {
     fv_worker_leave();
 }
 
-/* What is left in the own slab that is not complete would be dropped with us. */
-static bool may_leave(struct fv_self *self) {
+bool fv_worker_may_leave(struct fv_self *self) {
     for (uint32_t i = self->slot << fv_map.shift, e = i + self->limit; i < e; i++) {
         unsigned s = fv_truth_state(fv_load_acquire_64(&fv_task(i)->truth));
         if (s != FV_FREE && !fv_state_is_complete(s))
@@ -208,7 +207,7 @@ static bool may_leave(struct fv_self *self) {
 
 /* Before it sleeps: what tasks have changed in this process is put right.  Else a fresh process takes its place. */
 static void tidy(struct fv_self *self) {
-    if (FV_UNLIKELY(!fv_tidy_look(self)) && may_leave(self)) {
+    if (FV_UNLIKELY(!fv_tidy_look(self)) && fv_worker_may_leave(self)) {
         fflush(NULL);
         _exit(FV_EXIT_REPLACED);
     }

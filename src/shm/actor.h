@@ -48,7 +48,7 @@
  * order: the owner takes the lowest place of what it has found and of the ring's first.
  *
  * If the submitter dies: before READY there is no call; before tail a hint is missing: the owner looks through all slabs when the header's
- * `sweeps` has changed.  The next process in that slot goes on with the lane.  If the owner dies: the next process of the actor looks through all slabs that have a lane.
+ * `sweeps` has changed, as it does with every death but that of an actor that has ended in good order.  The next process in that slot goes on with the lane.  If the owner dies: the next process of the actor looks through all slabs that have a lane.
  */
 #ifndef FV_SHM_ACTOR_H
 #define FV_SHM_ACTOR_H
