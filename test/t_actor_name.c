@@ -4,6 +4,7 @@
  */
 #include "rt.h"
 
+#include <pthread.h>
 #include <string.h>
 
 static struct shared {
@@ -170,6 +171,28 @@ static void together(void)
     TAP_OK(good, "made, found and let go of at the same time: nobody is given one that ends");
 }
 
+static void *loops(void *bad)
+{
+    for (int i = 0; i < 60; i++) {
+        counter_actor a = counter_new_with(FEVER_ACTOR_WITH(.registered = "threads", .get_if_exists = 1), 0);
+        *(long *)bad += add(a, 1) <= 0;
+        fever_actor_release(a.any);
+    }
+    return NULL;
+}
+
+/* Two threads of one process: one finds it while the other lets go of the last handle. */
+static void threads(void)
+{
+    pthread_t t;
+    long      bad[2] = {0, 0};
+    TAP_IS(pthread_create(&t, NULL, loops, &bad[0]), 0, "another thread");
+    loops(&bad[1]);
+    pthread_join(t, NULL);
+    TAP_IS(bad[0] + bad[1], 0, "nobody is given one that ends");
+    TAP_OK(is_gone("", "threads"), "it ends when nobody has it");
+}
+
 FEVER_TASK(int, makes_and_dies, (int, detached)) {
     counter_actor a = counter_new_with(FEVER_ACTOR_WITH(.registered = "orphan", .detached = detached, .name = "orphan"), 30);
     if (add(a, 1) == 31)
@@ -234,6 +257,8 @@ int main(void)
     bad_input();
     rest();
     together();
+    rest();
+    threads();
     rest();
     detached();
     rest();

@@ -397,16 +397,7 @@ static int unhold_remote(struct fv_self *self, uint64_t id) {
     return 0;
 }
 
-int fv_hold(struct fv_self *self, uint64_t id) {
-    uint32_t index = 0;
-    uint64_t t = 0;
-    int rc = fv_ref_check(id, &index, &t);
-    if (rc < 0)
-        return rc;
-    struct fv_self *home = fv_homes[fv_home_of(index)];
-    if (home == NULL || fv_task(index)->x & FV_X_ADOPTED)
-        return hold_remote(self, id);
-    struct fv_home_slot *h = &home->home[index & fv_map.mask];
+static int hold_home(struct fv_home_slot *h, uint64_t id, uint32_t index, uint64_t t) {
     if (t & FV_HELD) {
         fv_faa_32(&h->extra, 1);
         return 0;
@@ -423,16 +414,74 @@ int fv_hold(struct fv_self *self, uint64_t id) {
     return 0;
 }
 
-/* Lets go of one hold of the home's process; the refs of its arguments are put on the worklist. */
-static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t index, uint64_t t) {
-    struct fv_task      *task = fv_task(index);
-    struct fv_home_slot *h = &home->home[index & fv_map.mask];
+/* Whoever holds something may hold it once more.  But an actor is found by its name, and held out of nothing, while another thread lets go of
+ * it: in its home's process that is done, as letting go of it is, with the lock. */
+static bool lock_actor(uint32_t index, uint64_t *t) {
+    if (FV_LIKELY(!fv_task_is_actor(index)))
+        return false;
+    pthread_mutex_lock(&held.lock);
+    *t = fv_load_acquire_64(&fv_task(index)->truth);
+    return true;
+}
+
+int fv_hold(struct fv_self *self, uint64_t id) {
+    uint32_t index = 0;
+    uint64_t t = 0;
+    int rc = fv_ref_check(id, &index, &t);
+    if (rc < 0)
+        return rc;
+    struct fv_self *home = fv_homes[fv_home_of(index)];
+    if (home == NULL || fv_task(index)->x & FV_X_ADOPTED)
+        return hold_remote(self, id);
+    bool locked = lock_actor(index, &t);
+    rc = fv_truth_gen(t) != fv_ref_gen(id) ? -FEVER_ESTALE : hold_home(&home->home[index & fv_map.mask], id, index, t);
+    if (FV_UNLIKELY(locked))
+        pthread_mutex_unlock(&held.lock);
+    return rc;
+}
+
+/* One of several holds of the home's process goes.  1: it is the last. */
+static int unhold_extra(struct fv_home_slot *h, uint64_t t) {
     if (!(t & FV_HELD))
         return -FEVER_ESTALE;
     uint32_t extra = fv_load_relaxed_32(&h->extra);
     while (extra != 0)
         if (fv_cas_value_32(&h->extra, extra, extra - 1, &extra))
             return 0;
+    return 1;
+}
+
+/* The same of an actor that lives; the last goes, too (1), *t is what is left. */
+static int unhold_actor(struct fv_home_slot *h, uint32_t index, uint64_t *t) {
+    uint32_t gen = fv_truth_gen(*t);
+    pthread_mutex_lock(&held.lock);
+    *t = fv_load_acquire_64(&fv_task(index)->truth);
+    int rc = fv_truth_gen(*t) != gen ? -FEVER_ESTALE : unhold_extra(h, *t);
+    if (rc == 1) {
+        /* ORDER share (seq_cst): as in unhold_home(). */
+        while (!fv_cas_value_64(&fv_task(index)->truth, *t, *t & ~(uint64_t)FV_HELD, t))
+            ;
+        *t &= ~(uint64_t)FV_HELD;
+    }
+    pthread_mutex_unlock(&held.lock);
+    return rc;
+}
+
+/* Lets go of one hold of the home's process; the refs of its arguments are put on the worklist. */
+static int unhold_home(struct fv_self *self, struct fv_self *home, uint32_t index, uint64_t t) {
+    struct fv_task      *task = fv_task(index);
+    struct fv_home_slot *h = &home->home[index & fv_map.mask];
+    if (FV_UNLIKELY(fv_task_is_actor(index)) && !fv_state_is_complete(fv_truth_state(t))) {
+        int rc = unhold_actor(h, index, &t);
+        if (rc == 1 && fv_state_is_complete(fv_truth_state(t)) && !h->refs) /* meanwhile */
+            fv_task_free(self, index, t);
+        else if (rc == 1)
+            fv_actor_left(index, t);
+        return FV_MIN(rc, 0);
+    }
+    int rc = unhold_extra(h, t);
+    if (rc != 1)
+        return rc;
     unsigned x = task->x;
     bool     large = (fv_state_is_complete(fv_truth_state(t)) || fv_truth_state(t) == FV_OPEN) && fv_result_is_large(task);
     if (FV_UNLIKELY(large))
