@@ -178,9 +178,9 @@ static void in_turn(void)
 
 static void in_constructor(void)
 {
+    atomic_store(&shared->saves, 0);
     early_actor a = early_new_with(FEVER_ACTOR_WITH(.max_restarts = FEVER_NO_LIMIT), 100);
 
-    atomic_store(&shared->saves, 0);
     take_long(early_add_remote(a, 1));
     TAP_IS(atomic_load(&shared->saves), 1, "the constructor saves");
     take_long(early_dies_remote(a));
