@@ -17,7 +17,7 @@ C_TESTS      += test/t_stream test/t_parts
 C_TESTS      += test/t_actor test/t_checkpoint test/t_deadlock test/t_actor_name test/t_actor_calls
 C_TESTS      += test/t_arena test/t_warm
 test_t_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_segment_alloc
-C_TESTS      += test/t_cancel
+C_TESTS      += test/t_cancel test/t_cancel_process
 C_TESTS      += test/t_adoption test/t_oomkill
 C_TESTS      += test/t_store_core
 C_TESTS      += test/t_error test/t_fileio test/t_file
