@@ -11,7 +11,7 @@ CORE_SOURCES = src/core/delay.c src/core/group.c src/core/hold.c src/core/option
 CORE_SOURCES += src/core/attempt.c src/core/failure.c src/core/home.c
 RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/event_uring.c \
                src/run/execute.c src/run/logger.c src/run/memory.c src/run/output.c src/run/setting.c \
-               src/run/supervisor.c src/run/tidy.c src/run/warm.c src/run/worker.c
+               src/run/spare.c src/run/supervisor.c src/run/tidy.c src/run/warm.c src/run/worker.c
 # actors that are known by a name
 CORE_SOURCES += src/core/name.c
 # tasks that start by a grant

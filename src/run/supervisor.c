@@ -24,10 +24,10 @@
 #include "core/actor.h"
 #include "core/cancel.h"
 #include "core/delay.h"
-#include "core/stream.h"
 #include "plat/futex.h"
 #include "plat/process.h"
 #include "run/actor_host.h"
+#include "run/child.h"
 #include "run/control.h"
 #include "run/descendants.h"
 #include "run/dispatcher.h"
@@ -36,27 +36,24 @@
 #include "run/memory.h"
 #include "run/output.h"
 #include "run/runtime.h"
+#include "run/spare.h"
 #include "run/tidy.h"
 #include "shm/extent.h"
 
 #define TICK_NS        2000000ull   /* while somebody runs with a deadline */
 #define DELAY_TICK_NS  1000000ull   /* between two looks for what is delayed, at least */
-#define SPARE_TICK_NS  200000ull    /* while a blocked worker waits for a spare */
 #define SLOW_TICK_NS   10000000ull  /* while a recovery is unfinished */
 #define QUIET_NS       200000000ull /* no deadline for so long: the tick ends */
 #define RESPAWN_NS     2000000ull   /* a worker that died younger than this is replaced later, and later still */
 #define REAP_MOST      256     /* who has ended is reaped so many at a time, */
 #define LAST_WORD_NS   40000000ull  /* on a busy machine it may take that long until it runs: a worker whose task's time is up may say where it is, then it is killed */
-#define TAKER_NS       100000000ull  /* how long a full stream waits for a thread of the driver that has not called in yet */
 #define FAREWELL_NS    20000000ull  /* how long workers may flush at shutdown */
 #define UNREAD_NS      2000000000ull /* how long nobody may read their output then, before the rest is given up */
 #define HELPER_QUICK_NS 100000000ull /* a helper that lived shorter than this died young */
 #define LAST_WORDS_NS  40000000ull  /* how long nobody may read their output then */
 
-enum child_state { CHILD_NONE, CHILD_RUNS, CHILD_KILLED, CHILD_WAITS_FOR_RESPAWN };
-
 struct child {
-    enum child_state state;
+    enum fv_child_state state;
     pid_t            pid;
     uint64_t         started_ns;
     uint64_t         respawn_ns;   /* not before */
@@ -76,15 +73,12 @@ static int             signal_fd = -1, driver_fd = -1;
 static uint64_t        last_deadline_ns;
 static bool            ending;
 static int             spawn_error; /* of the last one that failed */
-static uint64_t        spare_tick_ns;
-static bool            spares_are_short; /* a blocked worker waits for a spare that is about to stand by */
 static bool            more_have_ended;  /* and were not reaped yet */
 static pid_t           helper;
 static uint64_t        helper_started_ns;
 static uint32_t        helper_quick_deaths; /* in a row */
 
 static void arm_tick(void);
-static void find_spares(void);
 
 /* ------------------------------------------------------------------------------------------------ children */
 
@@ -92,7 +86,9 @@ static void find_spares(void);
 #define EACH_CHILD(s) for (uint32_t s = 1; s < fv_rt.driver_slots; s++)
 static bool is_actor_slot(uint32_t slot) { return slot >= fv_rt.actor_slots && slot < fv_rt.actor_slots + fv_rt.n_actor_slots; }
 
-static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
+enum fv_child_state fv_child_state(uint32_t slot) { return child[slot].state; }
+
+bool fv_child_spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     struct fv_proc *p = fv_proc(slot);
     struct child   *c = &child[slot];
     uint32_t        i = (slot - 1) % (uint32_t)FV_MAX(fv_rt.topo.n_allowed, 1);
@@ -139,7 +135,7 @@ static bool spawn(uint32_t slot, uint32_t role, uint32_t patron) {
         prctl(PR_SET_NAME, name);
         fv_worker_main(slot, patron);
     }
-    c->state = CHILD_RUNS;
+    c->state = FV_CHILD_RUNS;
     c->pid = pid;
     c->started_ns = fv_now_ns();
     c->blamed = 0;
@@ -173,8 +169,8 @@ static void helper_died(void) {
 
 static void respawn(uint32_t slot) {
     struct child *c = &child[slot];
-    if (fv_now_ns() < c->respawn_ns || !spawn(slot, fv_proc(slot)->role, 0)) {
-        c->state = CHILD_WAITS_FOR_RESPAWN;
+    if (fv_now_ns() < c->respawn_ns || !fv_child_spawn(slot, fv_proc(slot)->role, 0)) {
+        c->state = FV_CHILD_WAITS_FOR_RESPAWN;
         c->respawn_ns = FV_MAX(c->respawn_ns, fv_now_ns() + RESPAWN_NS);
     } else {
         fv_proc(slot)->restarts++;
@@ -199,9 +195,9 @@ static bool is_replacement(uint32_t slot, int pid, int status) {
 }
 
 static void kill_for(uint32_t slot, int code, uint64_t task) {
-    if (slot == 0 || slot >= fv_rt.driver_slots || child[slot].state != CHILD_RUNS)
+    if (slot == 0 || slot >= fv_rt.driver_slots || child[slot].state != FV_CHILD_RUNS)
         return; /* the driver, with FEVER_INLINE=1; or it is dead already */
-    child[slot].state = CHILD_KILLED;
+    child[slot].state = FV_CHILD_KILLED;
     child[slot].killed_for = code;
     child[slot].blamed = task;
     child[slot].kill_ns = UINT64_MAX;
@@ -216,10 +212,10 @@ static void kill_for(uint32_t slot, int code, uint64_t task) {
 /* For run/actor_host.c: a process for that actor. */
 static int start_actor(uint64_t actor) {
     for (uint32_t slot = fv_rt.actor_slots; slot < fv_rt.actor_slots + fv_rt.n_actor_slots; slot++) { /* the first: its memory is there */
-        if (child[slot].state != CHILD_NONE)
+        if (child[slot].state != FV_CHILD_NONE)
             continue;
         fv_store_release_64(&fv_proc(slot)->actor, actor);
-        if (spawn(slot, FV_ROLE_ACTOR, 0))
+        if (fv_child_spawn(slot, FV_ROLE_ACTOR, 0))
             return 1;
         fv_store_release_64(&fv_proc(slot)->actor, 0);
         return -1;
@@ -228,7 +224,7 @@ static int start_actor(uint64_t actor) {
 }
 
 static void end_actor(uint32_t slot) { /* it may be restarted */
-    if (child[slot].state == CHILD_RUNS)
+    if (child[slot].state == FV_CHILD_RUNS)
         kill(child[slot].pid, SIGKILL);
 }
 
@@ -262,7 +258,7 @@ static void buried(uint32_t slot, int status, const char *program) {
         why.exit_status = 0;
         why.fault_address = p->fault_address;
     }
-    if (c->state == CHILD_KILLED) {
+    if (c->state == FV_CHILD_KILLED) {
         uint32_t index = fv_ref_index(c->blamed);
         uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
         why.code = c->killed_for;
@@ -274,7 +270,7 @@ static void buried(uint32_t slot, int status, const char *program) {
         /* it ended before it was killed: what ran instead is not to blame */
         why.innocent = fv_truth_gen(t) != fv_ref_gen(c->blamed) || fv_truth_state(t) != FV_RUN || fv_truth_owner(t) != slot;
     }
-    if (c->state != CHILD_KILLED && why.signal == SIGKILL && fv_memory_kernel_did_it(begin)) {
+    if (c->state != FV_CHILD_KILLED && why.signal == SIGKILL && fv_memory_kernel_did_it(begin)) {
         why.code = FEVER_EMEMORY;
         why.by_kernel = true;
     }
@@ -284,7 +280,7 @@ static void buried(uint32_t slot, int status, const char *program) {
     bool quick = !why.in_order && begin - c->started_ns < RESPAWN_NS && p->current == 0;
     c->quick_deaths = quick ? c->quick_deaths + 1 : 0;
     c->respawn_ns = c->quick_deaths > 3 ? begin + (RESPAWN_NS << FV_MIN(c->quick_deaths, 9u)) : 0;
-    c->state = CHILD_NONE;
+    c->state = FV_CHILD_NONE;
     c->pid = 0;
     if (ending || fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING)
         return; /* no successor: it would leave at once, and so for ever */
@@ -330,7 +326,7 @@ static void reap_all(void) {
         char     program[16] = "";
         if (slot != 0)
             fv_process_has_execed(info.si_pid, program);
-        if (slot != 0 && child[slot].state == CHILD_KILLED) /* what its task has forked goes too; as long as it is not reaped the group is its own */
+        if (slot != 0 && child[slot].state == FV_CHILD_KILLED) /* what its task has forked goes too; as long as it is not reaped the group is its own */
             kill(-info.si_pid, SIGKILL);
         pid_t pid = waitpid(info.si_pid, &status, WNOHANG);
         if (pid <= 0)
@@ -404,7 +400,7 @@ static void look_at_memory(uint64_t now) {
         return;
     for (;;) {
         for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++)
-            living[s] = child[s].state == CHILD_RUNS ? child[s].pid : 0;
+            living[s] = child[s].state == FV_CHILD_RUNS ? child[s].pid : 0;
         uint32_t victim = fv_memory_look(living, now, &overrun);
         if (victim == 0)
             return;
@@ -431,7 +427,7 @@ static void on_tick(void *arg, int fd, uint32_t events) {
             last_deadline_ns = now;
             if (deadline != 0 && now >= deadline && fv_load_acquire_64(&p->deadline_ns) == deadline)
                 kill_for(s, FEVER_ETASKTIMEOUT, task);
-            if (limited && child[s].state == CHILD_RUNS && fv_memory_is_over(s, child[s].pid, &overrun))
+            if (limited && child[s].state == FV_CHILD_RUNS && fv_memory_is_over(s, child[s].pid, &overrun))
                 kill_for_memory(s, &overrun, false);
         }
         if (now - last_deadline_ns > QUIET_NS) {
@@ -444,18 +440,15 @@ static void on_tick(void *arg, int fd, uint32_t events) {
         }
     }
     EACH_CHILD(s)
-        if (child[s].state == CHILD_WAITS_FOR_RESPAWN) {
+        if (child[s].state == FV_CHILD_WAITS_FOR_RESPAWN) {
             respawn(s);
-        } else if (child[s].state == CHILD_KILLED && now >= child[s].kill_ns) {
+        } else if (child[s].state == FV_CHILD_KILLED && now >= child[s].kill_ns) {
             child[s].kill_ns = UINT64_MAX;
             kill(child[s].pid, SIGKILL);
         }
     if (more_have_ended)
         reap_all();
-    if (spares_are_short) {
-        spare_tick_ns = FV_MIN(spare_tick_ns * 2, SLOW_TICK_NS);
-        find_spares();
-    }
+    fv_spare_tick(SLOW_TICK_NS);
     if (fv_load_acquire_32(&fv_map.seg->resweep)) {
         fv_sweep_rehint(&sup);
         fv_bell_ring_all();
@@ -485,177 +478,18 @@ static void arm_tick(void) {
     bool     dying = false;
     slow |= fv_actor_host_turn();
     EACH_CHILD(s) {
-        slow |= child[s].state == CHILD_WAITS_FOR_RESPAWN;
-        dying |= child[s].state == CHILD_KILLED && child[s].kill_ns != UINT64_MAX;
+        slow |= child[s].state == FV_CHILD_WAITS_FOR_RESPAWN;
+        dying |= child[s].state == FV_CHILD_KILLED && child[s].kill_ns != UINT64_MAX;
     }
-    uint64_t tick = dying || fv_load_acquire_32(&fv_map.seg->tick_wanted) ? TICK_NS : slow || spares_are_short ? SLOW_TICK_NS : 0;
-    if (spares_are_short)
-        tick = FV_MIN(tick, spare_tick_ns);
+    uint64_t spares = fv_spare_wait_ns(), tick = dying || fv_load_acquire_32(&fv_map.seg->tick_wanted) ? TICK_NS : slow || spares != 0 ? SLOW_TICK_NS : 0;
+    if (spares != 0)
+        tick = FV_MIN(tick, spares);
     fv_loop_timer(loop, earlier(earlier(tick == 0 ? 0 : fv_now_ns() + tick, turn), earlier(delayed, fv_memory_next())), on_tick, NULL);
-}
-
-/* Are there as many processes that run as there are workers, or does one stand in for slot already?  Then a new one would be too
- * much: at each fork of a spare, processes <= workers + blocked ones.  A spare that is asleep and whose patron goes on is
- * woken: it stands by then. */
-static bool is_covered(uint32_t slot, bool *has_one_out) {
-    uint32_t n = 0;
-    *has_one_out = false;
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
-        struct fv_proc *q = fv_proc(s);
-        if (child[s].state == CHILD_NONE || fv_load_acquire_32(&q->blocked) || fv_load_acquire_32(&q->asked) != 0)
-            continue; /* who serves the dispatcher takes no other tasks */
-        n++;
-        uint32_t patron = s > fv_rt.n_workers ? fv_load_acquire_32(&q->patron) : 0;
-        *has_one_out |= patron == slot + 1;
-        if (patron != 0 && !fv_load_acquire_32(&fv_proc(patron - 1)->blocked))
-            fv_bell_ring(q);
-    }
-    return *has_one_out || n >= fv_rt.n_workers;
-}
-
-enum spare { SPARE_FOUND, SPARE_LATER /* others are awake, one of them comes to stand by */, SPARE_NONE };
-
-/* A spare for a blocked worker that wants one. */
-static enum spare spare_for(uint32_t slot) {
-    struct fv_proc *p = fv_proc(slot);
-    uint32_t        first = fv_rt.n_workers + 1;
-    if (!fv_load_acquire_32(&p->want_spare) || !fv_load_acquire_32(&p->blocked))
-        return SPARE_FOUND;
-    for (uint32_t s = first; s <= fv_rt.n_worker_slots; s++)
-        if (fv_bit_claim(fv_map.seg->spares, s)) { /* came to stand by meanwhile */
-            fv_store_relaxed_32(&p->want_spare, 0);
-            fv_store_release_32(&fv_proc(s)->patron, slot + 1);
-            fv_bell_ring(fv_proc(s));
-            return SPARE_FOUND;
-        }
-    bool has_one;
-    if (is_covered(slot, &has_one)) {
-        if (has_one)
-            fv_store_relaxed_32(&p->want_spare, 0);
-        return has_one ? SPARE_FOUND : SPARE_LATER;
-    }
-    for (uint32_t s = first; s <= fv_rt.n_worker_slots; s++)
-        if (child[s].state == CHILD_NONE && spawn(s, FV_ROLE_SPARE, slot + 1)) {
-            fv_store_relaxed_32(&p->want_spare, 0);
-            fv_map.seg->n_spares++;
-            return SPARE_FOUND;
-        }
-    return SPARE_NONE;
-}
-
-/* A spare that serves the dispatcher from its start. */
-static uint32_t spare_for_dispatcher(void) {
-    for (uint32_t s = fv_rt.n_workers + 1; s <= fv_rt.n_worker_slots; s++)
-        if (child[s].state == CHILD_NONE) {
-            fv_store_relaxed_32(&fv_proc(s)->patron, 0);
-            fv_store_release_32(&fv_proc(s)->asked, 1);
-            if (spawn(s, FV_ROLE_SPARE, 0)) {
-                fv_map.seg->n_spares++;
-                return s;
-            }
-            fv_store_release_32(&fv_proc(s)->asked, 0);
-            return 0;
-        }
-    return 0;
-}
-
-static bool waits_for_room(const struct fv_proc *p) { return fv_load_relaxed_32(&p->wait_reason) == FV_WAIT_ROOM; }
-
-/* What it waits for is not there.  (Who makes room in a stream takes `producer` back.) */
-static bool waits_in_vain(struct fv_proc *p, uint32_t slot) {
-    uint64_t          ref = fv_load_relaxed_64(&p->wait_ref), t = 0;
-    uint32_t          index = 0;
-    struct fv_stream *s = NULL;
-    if (fv_ref_check(ref, &index, &t) < 0 || fv_state_is_complete(fv_truth_state(t)))
-        return false;
-    return !waits_for_room(p) || ((s = fv_stream_of(index, fv_ref_gen(ref))) != NULL && fv_load_acquire_32(&s->producer) == slot + 1);
-}
-
-/* Blocked, what it waits for is not there, and it was not told to give up. */
-static bool is_stuck(struct fv_proc *p, uint32_t slot) {
-    return fv_load_acquire_32(&p->blocked) && !fv_load_acquire_32(&p->spare_denied) && waits_in_vain(p, slot);
-}
-
-/* Do all threads of the driver that have called in sleep, without a time limit?  Any other may take an item, or is about to. */
-static bool is_driver_stuck(void) {
-    FV_EACH_ACTIVE(s) {
-        struct fv_proc *p = fv_proc(s);
-        if (fv_load_relaxed_32(&p->role) != FV_ROLE_DRIVER || !fv_bit_test(fv_map.seg->taken, s)) /* its thread has ended */
-            continue;
-        if (!fv_load_acquire_32(&p->parked) || fv_load_relaxed_32(&p->wait_ends) || fv_load_relaxed_32(&p->wait_reason) != FV_WAIT_GET ||
-            !waits_in_vain(p, s))
-            return false;
-    }
-    return true;
-}
-
-/* An actor goes on by itself, unless it waits in vain in a method, or waits for a call that nobody has made. */
-static bool is_actor_stuck(uint32_t s) {
-    struct fv_proc *p = fv_proc(s);
-    unsigned        reason = fv_load_relaxed_32(&p->wait_reason);
-    return fv_load_acquire_32(&p->parked) && (reason == FV_WAIT_CALL ? fv_load_acquire_32(&p->awaits_calls) != 0 : reason == FV_WAIT_GET && waits_in_vain(p, s));
-}
-
-/* True when every worker and spare is stuck.  With one that waits for room in its stream, only if nobody outside can take an item.  They block and go on while we look, so each may have been stuck when its turn came
- * and yet never all at once: *waits_out tells one state of affairs from another (each wait has its own beginning). */
-static bool are_all_stuck(uint64_t *waits_out) {
-    uint64_t waits = 0, newest = 0;
-    bool     is_room_short = false;
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
-        if (child[s].state == CHILD_NONE)
-            continue;
-        uint64_t since = fv_load_relaxed_64(&fv_proc(s)->wait_since_ns);
-        if (child[s].state != CHILD_RUNS || !is_stuck(fv_proc(s), s))
-            return false;
-        is_room_short |= waits_for_room(fv_proc(s));
-        newest = FV_MAX(newest, since);
-        waits = (waits ^ since) * 0x9e3779b97f4a7c15ull;
-    }
-    for (uint32_t s = fv_rt.actor_slots; s < fv_rt.actor_slots + fv_rt.n_actor_slots; s++)
-        if (child[s].state != CHILD_NONE && !is_actor_stuck(s))
-            return false;
-    *waits_out = waits;
-    return !is_room_short || (fv_now_ns() > newest + TAKER_NS && is_driver_stuck());
-}
-
-/* There are as many processes as there may be, and all are blocked: the one that blocked last; else 0.  A guest asks for no spare,
- * but whom it waits for may need a process. */
-static uint32_t last_blocked(void) {
-    uint32_t last = 0;
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
-        if (child[s].state == CHILD_NONE || !fv_load_acquire_32(&fv_proc(s)->blocked))
-            return 0;
-        if (last == 0 || fv_proc(s)->wait_since_ns > fv_proc(last)->wait_since_ns)
-            last = s;
-    }
-    return last;
-}
-
-/* Too few spares are no harm while anybody is not blocked: it goes on, or is about to stand by.  When all are blocked, and were
- * so at one instant, the one that blocked last is told so. */
-static void find_spares(void) {
-    uint32_t denied = 0;
-    spares_are_short = false;
-    for (uint32_t s = 1; s <= fv_rt.n_worker_slots; s++) {
-        enum spare found = spare_for(s);
-        spares_are_short |= found != SPARE_FOUND;
-        if (found == SPARE_NONE && (denied == 0 || fv_proc(s)->wait_since_ns > fv_proc(denied)->wait_since_ns))
-            denied = s;
-    }
-    if (denied == 0 && (denied = last_blocked()) != 0)
-        spares_are_short = true; /* look again: they may be on their way */
-    uint64_t waits, waits_again;
-    if (denied != 0 && are_all_stuck(&waits) && are_all_stuck(&waits_again) && waits == waits_again) {
-        fv_store_relaxed_32(&fv_proc(denied)->want_spare, 0);
-        fv_store_release_32(&fv_proc(denied)->spare_denied, 1);
-        fv_bell_ring(fv_proc(denied));
-    }
 }
 
 static void answer_bell(void) {
     look_for_cancelled(false);
-    spare_tick_ns = SPARE_TICK_NS;
-    find_spares();
+    fv_spare_find();
     if (fv_load_acquire_32(&fv_map.seg->tick_wanted))
         last_deadline_ns = fv_now_ns();
     if (fv_load_acquire_32(&fv_map.seg->resweep)) {
@@ -710,7 +544,7 @@ void fv_supervisor_main(void) {
     fv_in_user_process = false;
     fv_proc(FV_SUPERVISOR)->pid = (uint32_t)getpid(); /* first: the driver watches whether we live */
     fv_homes[FV_SUPERVISOR] = NULL;
-    if (setsid() < 0) /* a terminal's signals are for the driver; workers have a group each, see spawn() */
+    if (setsid() < 0) /* a terminal's signals are for the driver; workers have a group each, see fv_child_spawn() */
         setpgid(0, 0);
     prctl(PR_SET_NAME, "fever-super");
     prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -747,7 +581,7 @@ void fv_supervisor_main(void) {
     if (rc == 0)
         rc = fv_self_init(&sup, FV_SUPERVISOR, false);
     if (rc == 0)
-        rc = fv_dispatch_open(&sup, spare_for_dispatcher);
+        rc = fv_dispatch_open(&sup, fv_spare_for_dispatcher);
     if (rc < 0 || !fv_process_alive(fv_rt.driver_pid, fv_rt.driver_start))
         give_up(rc);
     fv_self = &sup;
@@ -773,7 +607,7 @@ void fv_supervisor_main(void) {
     fv_actor_host_init(&sup, start_actor, end_actor);
     uint32_t n = 0;
     for (uint32_t s = 1; s <= fv_rt.n_workers; s++)
-        n += spawn(s, FV_ROLE_WORKER, 0);
+        n += fv_child_spawn(s, FV_ROLE_WORKER, 0);
     if (n == 0)
         give_up(spawn_error);
     start_helper();
