@@ -4,6 +4,7 @@
  */
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 #include "spill.h"
 
@@ -102,6 +103,48 @@ static void full_disk(uint64_t fallback, int least, int most)
     TAP_IS(spill_read(ref[0], room, BYTES, 77), 0, "and it is right");
     TAP_IS(rt_validate(), 0, "the books are right");
     rt_shutdown();
+}
+
+/* Descriptors are short: there is a file for what has to go, or the store is full, and that is said.  Nothing is lost. */
+static void few_descriptors(void)
+{
+    int started = 0, spilled = 0, bad = 0;
+
+    for (rlim_t most = 12; most <= 96; most += most < 60 ? 6 : 18) {
+        struct told { int started, spilled, wrong; } *told = (void *)page;
+        int status = -1;
+
+        memset(told, 0, sizeof *told);
+        fflush(stdout);
+        pid_t pid = fork();
+        if (pid == 0) {
+            fever_ref ref[N];
+            int       n = 0, rc = 0;
+
+            alarm(60);
+            if (setrlimit(RLIMIT_NOFILE, &(struct rlimit){most, most}) != 0 ||
+                fever_init(FEVER_OPTIONS(.workers = 1, .store_bytes = 4 * MIB, .fallback_bytes = 1, .quiet = 1)) != 0)
+                _exit(0);
+            told->started = 1;
+            n = fill_up(ref, N, BYTES, &rc);
+            told->wrong += n < 4 || (rc != 0 && rc != -FEVER_ESTOREFULL);
+            for (int i = 0; i < n; i++)
+                told->wrong += (rc = spill_read(ref[i], room, BYTES, (uint64_t)i)) != 0 && rc != -FEVER_ESTOREFULL;
+            told->spilled = n == N && spill_books()->spilled_objects > 0;
+            told->wrong += (n == N) != told->spilled || spill_books()->lost_objects != 0;
+            told->wrong += fever_shutdown() != 0;
+            _exit(0);
+        }
+        waitpid(pid, &status, 0);
+        started += told->started;
+        spilled += told->spilled;
+        if (status != 0 || told->wrong != 0) {
+            tap_diag("%d descriptors: status %#x, %d wrong", (int)most, status, told->wrong);
+            bad++;
+        }
+    }
+    TAP_IS(bad, 0, "with few descriptors nothing is lost and nothing hangs");
+    TAP_OK(spilled >= 2 && started >= spilled, "objects go to disk and back with some limits (%d of %d)", spilled, started);
 }
 
 /* Somebody damages the files: an exact error, and never wrong bytes. */
@@ -383,6 +426,7 @@ int main(void)
     full_disk(1, 9, 15);
     full_disk(MIB, 9, 15);
     full_disk(5 * MIB, 13, 20);
+    few_descriptors();
     damaged_files(false);
     damaged_files(true);
     reader_that_stays();

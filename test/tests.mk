@@ -37,7 +37,7 @@ C_TESTS += test/t_output test/t_hostile test/t_blocked
 
 # More data than the store has room for.
 C_TESTS    += test/t_spill test/t_spill_weather test/t_source test/crash/t_spill_nth test/t_fallback
-C_TESTS    += test/t_spill_get
+C_TESTS    += test/t_spill_get test/t_spillfile
 test_t_spill_get_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run,--wrap=fork
 C_TESTS    += test/crash/storm_store test/crash/storm_actor
 LONG_TESTS += test/t_fallback test/t_spill test/t_spill_weather test/crash/storm_store test/crash/storm_actor

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -35,6 +36,7 @@
 #define LOOK_NS      2000000ull    /* between two looks meanwhile */
 #define RECLAIM_NS   500000000ull  /* between two looks for copies of what is gone, while there are any */
 #define FULL_NS      1000000000ull /* after the disk has refused space for the fallback that is left alone */
+#define OPEN_TRIES   1000          /* LOOK_NS apart */
 #define IDLE_ANSWERS 16u           /* so often somebody is told that there is room, and does not get it */
 
 struct known {
@@ -58,6 +60,7 @@ static bool                said_fallback;
 static uint64_t            fell_back_ns; /* when something new last found room in the fallback alone */
 static bool                has_dirs, waits; /* waits: for what others may give back, looks again soon */
 static bool                no_disk; /* something that was to be written found no room there */
+static bool                was_no_disk; /* since somebody last wanted room */
 
 static struct fv_keeper_state *books(void) { return &fv_map.seg->keeper; }
 static void add(uint64_t *counter, uint64_t n) { fv_store_relaxed_64(counter, *counter + n); }
@@ -172,7 +175,7 @@ static void write_out(struct object *o, uint32_t n) {
             continue;
         if (!fv_store_reserve(o[i].bytes)) { /* it could not be read back: the disk is full */
             fv_spill_full();
-            no_disk = true;
+            no_disk = was_no_disk = true;
             continue;
         }
         if (o[i].in_source) {
@@ -181,7 +184,7 @@ static void write_out(struct object *o, uint32_t n) {
             continue;
         }
         if (fv_spill_reserve(o[i].bytes, &o[i].copy) < 0) {
-            no_disk = true;
+            no_disk = was_no_disk = true;
             continue;
         }
         o[i].check = XXH3_64bits(fv_at(o[i].offset), o[i].bytes);
@@ -291,6 +294,7 @@ static enum room make_room_in(enum fv_room_part part, uint64_t bytes, bool more)
  * quicker. */
 static enum room make_room(uint64_t bytes, bool more) {
     enum fv_room_part part = has_dirs && fv_spill_is_possible() ? FV_ROOM_STORE : FV_ROOM_STORE_CLEAN;
+    was_no_disk = false;
     enum room         room = make_room_in(part, bytes, more);
     return more && room < ROOM_FREE ? make_room_in(part, bytes, false) : room;
 }
@@ -337,6 +341,17 @@ static void lose(const struct object *o, const char *why) {
     fv_store_lost(&self, o->ref, FEVER_ELOST);
 }
 
+/* Who has no descriptor just now may have one soon: the object is not lost by that. */
+static int open_source(const struct fv_source *s, struct fv_file *file_out) {
+    int rc;
+    for (int i = 0; (rc = fv_source_open(s, file_out)) == -EMFILE || rc == -ENFILE || rc == -ENOMEM; i++) {
+        if (i == OPEN_TRIES)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
+    }
+    return rc;
+}
+
 /* Reads held objects into their blocks. */
 static void read_back(struct object *o, uint32_t n) {
     struct fv_io   io[BATCH];
@@ -346,7 +361,7 @@ static void read_back(struct object *o, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         if (o[i].copy == FV_COPY_SOURCE) {
             const struct fv_source *s = fv_store_source(fv_ref_index(o[i].ref));
-            int                     rc = fv_source_open(s, &source[n_sources]);
+            int                     rc = open_source(s, &source[n_sources]);
             if (rc < 0) {
                 lose(&o[i], rc == -ENOENT ? "is gone" : strerror(-rc));
                 continue;
@@ -404,7 +419,7 @@ static bool is_impatient(uint32_t p, enum room room) {
 static void refuse(uint32_t p, uint64_t bytes) {
     bool can_write = has_dirs && fv_spill_is_possible();
     fv_room_look(last_use, can_write ? FV_ROOM_STORE : FV_ROOM_STORE_CLEAN);
-    fv_full_say(bytes, !has_dirs ? "spilling is off" : can_write ? "nothing can go" : "the disk is full");
+    fv_full_say(bytes, !has_dirs ? "spilling is off" : can_write && !was_no_disk ? "nothing can go" : fv_spill_why());
     fv_proc(p)->room_answer = -FEVER_ESTOREFULL;
 }
 

@@ -1,6 +1,7 @@
 /* run/keeper_host.c: what the supervisor does for the keeper: forks it, keeps its files, sweeps after it.
  *
- * Run by the supervisor.  Writes the keeper's identity in its process slot, slot and restarts of struct fv_keeper_state.  Dies here: the
+ * Run by the supervisor.  A descriptor for each spill file stays open here; the limit of open files has been raised for that as far as it
+ * may be (run/output.c).  Writes the keeper's identity in its process slot, slot and restarts of struct fv_keeper_state.  Dies here: the
  * keeper dies with it.
  */
 #include <errno.h>
@@ -24,6 +25,7 @@
 #define QUICK_NS 2000000ull  /* one that died younger than this is replaced later */
 #define PAUSE_NS 10000000ull
 #define MOST_FAILURES 5u
+#define OTHER_FILES   32 /* descriptors that are left for all else */
 
 static struct fv_loop *loop;
 static struct fv_self *sup;
@@ -52,7 +54,17 @@ static void drop_control(void) {
     control = -1;
 }
 
+/* Descriptors are numbered from below: what is left may not suffice for a worker's. */
+static bool is_scarce(int fd) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd + OTHER_FILES >= limit.rlim_cur;
+}
+
 static void take_file(int fd, uint32_t f) {
+    if (fd >= 0 && is_scarce(fd)) {
+        close(fd);
+        fd = -1;
+    }
     struct fv_spill_note answer = {fd < 0 ? FV_SPILL_REFUSED : FV_SPILL_NEW, f};
     if (fd >= 0) {
         if (kept[f] >= 0)

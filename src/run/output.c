@@ -3,8 +3,8 @@
  * Run by the supervisor; never blocks but in fv_output_finish().  Shares nothing but descriptors; writes output_progress in the
  * segment's header.  Dies here: the logger writes what the pipes hold, for 50 ms, and ends too.
  *
- * Two descriptors a worker stay open here; the limit of open files is raised for that as far as it may be.  A worker without pipes
- * (no descriptors to be had) writes to the driver's streams itself.
+ * Two descriptors a worker stay open here, and one a spill file (run/keeper_host.c); the limit of open files is raised for both as far
+ * as it may be.  A worker without pipes (no descriptors to be had) writes to the driver's streams itself.
  */
 #include "run/output.h"
 
@@ -47,8 +47,8 @@ void fv_output_init(struct fv_loop *l) {
     if (getrlimit(RLIMIT_NOFILE, &limit_given) < 0)
         limit_given = (struct rlimit){1024, 1024};
     limit_now = limit_given;
-    rlim_t want = 2 * (rlim_t)fv_rt.driver_slots + 2 * SPARE_FDS;
-    if (is_wanted && limit_now.rlim_cur < want) {
+    rlim_t want = 2 * (rlim_t)fv_rt.driver_slots + 2 * SPARE_FDS + FV_SPILL_FILES;
+    if (limit_now.rlim_cur < want) {
         limit_now.rlim_cur = FV_MIN(want, limit_now.rlim_max);
         if (setrlimit(RLIMIT_NOFILE, &limit_now) < 0)
             limit_now = limit_given;

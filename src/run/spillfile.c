@@ -1,18 +1,22 @@
 /* run/spillfile.c: the files of the disk that hold objects.
  *
  * Run by the keeper.  Objects are written one behind the other into files of at least 128 MiB that have no name.  The space of what
- * is gone is given back by punching holes; a file that holds nothing is closed.  Writes the file table of struct fv_keeper_state, for the
- * tools.  Dies here: the supervisor has every descriptor before an object is said to be in the file, so the next keeper reads
- * on from it.  It never writes to it: writes of the dead may still be under way there.
+ * is gone is given back by punching holes; a file that holds nothing is closed.  Each costs a descriptor of the supervisor and two of
+ * ours: there are never more than a share of RLIMIT_NOFILE allows.  Then what comes is written behind the end of one that there is.
+ * Writes the file table of struct fv_keeper_state, for the tools and the next keeper.  Dies here: the supervisor has every descriptor
+ * before an object is said to be in the file, so the next keeper reads on from it.  Writes of the dead may still be under way there: it
+ * writes, if at all, behind the end that is in the table, which no write of the dead is.
  */
 #include "run/spillfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -23,7 +27,10 @@
 #include "shm/segment.h"
 
 #define FILE_BYTES  (128ull << 20) /* or so; more where the limit would need too many of them */
-#define FILES_TO_BE 256u           /* so many reach the limit */
+#define FILE_MOST   (8ull << 40)  /* less than any file system has as a limit */
+#define TO_BE_FULL  4u             /* one of so many of the files that there may be reach the limit of bytes: others have holes */
+#define FILES_PART  4u             /* one of so many descriptors may be the supervisor's for a file; as many again and one more are ours */
+#define OTHER_FILES 64u            /* descriptors that are not for files */
 #define LEFT_FREE   (16ull << 20)  /* of a file system */
 #define RETRY_NS    1000000000ull  /* a directory that has failed is tried again */
 #define N_DIRS      16u
@@ -35,7 +42,7 @@ struct directory {
 };
 struct spill_file {
     struct fv_file io;
-    bool           is_open, is_ours; /* ours: it may be written to */
+    bool           is_open;
     uint64_t       end;              /* where the next object goes */
     uint64_t       live;             /* bytes of objects that are there */
     uint32_t       directory;
@@ -46,6 +53,9 @@ static uint32_t          n_dirs;
 static struct spill_file file[FV_SPILL_FILES];
 static uint32_t          current = FV_SPILL_FILES; /* the one that is being filled */
 static uint64_t          live_all, most;
+static uint32_t          n_open, most_files;
+static uint64_t          file_most; /* no file is larger */
+static int               last_error; /* why there was no place last; 0: there was one */
 static uint64_t          not_before_ns; /* all directories are left alone until then */
 static int               control = -1;
 static char             *paths;
@@ -59,16 +69,22 @@ static void show(uint32_t f) {
     s->directory = file[f].directory;
     fv_store_relaxed_64(&s->live, file[f].live);
     fv_store_relaxed_64(&s->bytes, file[f].is_open ? file[f].end : 0);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < FV_SPILL_FILES; i++)
-        n += file[i].is_open;
-    fv_store_relaxed_32(&fv_map.seg->keeper.n_files, n);
+    fv_store_relaxed_32(&fv_map.seg->keeper.n_files, n_open);
     fv_store_relaxed_64(&fv_map.seg->keeper.copy_bytes, live_all);
+}
+
+static void read_limits(void) {
+    struct rlimit l;
+    uint64_t      n = getrlimit(RLIMIT_NOFILE, &l) == 0 ? l.rlim_cur : 1024;
+    most_files = n < OTHER_FILES + FILES_PART ? 1 : (uint32_t)FV_MIN((n - OTHER_FILES) / FILES_PART, (uint64_t)FV_SPILL_FILES);
+    file_most = getrlimit(RLIMIT_FSIZE, &l) == 0 && l.rlim_cur < FILE_MOST ? l.rlim_cur : FILE_MOST;
+    signal(SIGXFSZ, SIG_IGN); /* it may be lowered later: then a write fails */
 }
 
 int fv_spill_open(const char *dirs, uint64_t limit, int socket, const int *fd) {
     control = socket;
     most = limit;
+    read_limits();
     paths = strdup(dirs);
     char *save = NULL;
     for (char *d = paths == NULL ? NULL : strtok_r(paths, ":", &save); d != NULL && n_dirs < N_DIRS; d = strtok_r(NULL, ":", &save))
@@ -78,6 +94,7 @@ int fv_spill_open(const char *dirs, uint64_t limit, int socket, const int *fd) {
         if (fd[f] >= 0) {
             fv_file_adopt(fd[f], true, &file[f].io);
             file[f].is_open = true;
+            n_open++;
             file[f].directory = fv_map.seg->keeper.file[f].directory;
             file[f].end = fv_map.seg->keeper.file[f].bytes;
         }
@@ -151,6 +168,7 @@ static void close_file(uint32_t f) {
         ;
     fv_file_close(&file[f].io);
     memset(&file[f], 0, sizeof file[f]);
+    n_open--;
     if (current == f)
         current = FV_SPILL_FILES;
     show(f);
@@ -161,10 +179,12 @@ static int new_file(uint64_t bytes) {
     int      d, rc = -ENOSPC;
     while (f < FV_SPILL_FILES && file[f].is_open)
         f++;
-    if (f == FV_SPILL_FILES)
+    if (f == FV_SPILL_FILES || n_open >= most_files)
         return -EMFILE;
     while ((d = choose_dir(bytes)) >= 0) {
         int fd = fv_diskfile_unnamed(dir[d].path);
+        if (fd == -EMFILE || fd == -ENFILE)
+            return -EMFILE;
         if (fd < 0) {
             fail_dir((uint32_t)d, -fd);
             rc = fd;
@@ -176,7 +196,8 @@ static int new_file(uint64_t bytes) {
         }
         memset(&file[f], 0, sizeof file[f]);
         fv_file_adopt(fd, true, &file[f].io);
-        file[f].is_open = file[f].is_ours = true;
+        file[f].is_open = true;
+        n_open++;
         file[f].directory = (uint32_t)d;
         dir[d].said = 0;
         current = f;
@@ -184,6 +205,34 @@ static int new_file(uint64_t bytes) {
         return 0;
     }
     return rc;
+}
+
+/* Where the next object goes in it. */
+static uint64_t place_in(const struct spill_file *s) {
+    uint64_t step = FV_MAX(s->io.align, FV_SPILL_UNIT);
+    return (s->end + step - 1) / step * step;
+}
+
+/* No more files can be had: one that there is goes on, the shortest. */
+static int old_file(uint64_t bytes) {
+    uint32_t best = FV_SPILL_FILES;
+    uint64_t now = fv_now_ns();
+    int      rc = -EMFILE;
+    for (uint32_t f = 0; f < FV_SPILL_FILES; f++) {
+        if (!file[f].is_open)
+            continue;
+        uint32_t d = file[f].directory;
+        if (place_in(&file[f]) + bytes > file_most)
+            rc = rc == -EMFILE ? -EFBIG : rc;
+        else if (d >= n_dirs || now < dir[d].not_before_ns || !has_room(d, bytes))
+            rc = -ENOSPC;
+        else if (best == FV_SPILL_FILES || file[f].end < file[best].end)
+            best = f;
+    }
+    if (best == FV_SPILL_FILES)
+        return rc;
+    current = best;
+    return 0;
 }
 
 bool fv_spill_is_possible(void) {
@@ -196,29 +245,48 @@ bool fv_spill_is_possible(void) {
     return false;
 }
 
-int fv_spill_reserve(uint64_t bytes, uint64_t *copy_out) {
-    bytes = round_up(bytes);
+static int reserve(uint64_t bytes, uint64_t *copy_out) {
     if (bytes > most || live_all > most - bytes)
-        return -ENOSPC;
-    uint64_t full = FV_MAX(FILE_BYTES, most / FILES_TO_BE);
+        return -EDQUOT;
+    if (bytes > file_most)
+        return -EFBIG;
+    uint64_t full = FV_MAX(FILE_BYTES, most / FV_MAX(most_files / TO_BE_FULL, 1u));
     struct spill_file *s = &file[current % FV_SPILL_FILES];
-    if (current != FV_SPILL_FILES && (s->end >= full || !has_room(s->directory, bytes))) {
+    if (current != FV_SPILL_FILES && (s->end >= full || place_in(s) + bytes > file_most || !has_room(s->directory, bytes))) {
         uint32_t f = current;
         current = FV_SPILL_FILES;
         if (s->live == 0)
             close_file(f);
     }
     int rc = current == FV_SPILL_FILES ? new_file(bytes) : 0;
+    if (rc == -EMFILE)
+        rc = old_file(bytes);
     if (rc < 0)
         return rc;
     s = &file[current];
-    uint64_t step = FV_MAX(s->io.align, FV_SPILL_UNIT), offset = (s->end + step - 1) / step * step;
+    uint64_t offset = place_in(s);
     *copy_out = (uint64_t)current << 48 | offset / FV_SPILL_UNIT;
     s->end = offset + bytes;
     s->live += bytes;
     live_all += bytes;
     show(current);
     return 0;
+}
+
+int fv_spill_reserve(uint64_t bytes, uint64_t *copy_out) {
+    last_error = reserve(round_up(bytes), copy_out);
+    if (last_error == -EMFILE)
+        not_before_ns = fv_now_ns() + RETRY_NS;
+    return last_error;
+}
+
+const char *fv_spill_why(void) {
+    switch (last_error) {
+    case -EDQUOT: return "what may be on disk (FEVER_SPILL_LIMIT) is used up";
+    case -EMFILE: return "no file for it can be opened (RLIMIT_NOFILE)";
+    case -EFBIG:  return "no file may be so large (RLIMIT_FSIZE)";
+    default:      return "the disk is full";
+    }
 }
 
 void fv_spill_release(uint64_t copy, uint64_t bytes) {

@@ -22,11 +22,14 @@ struct fv_spill_note {
 };
 
 /* dirs: as the option; limit: bytes of all files; control: the keeper's end of the socket; fd: descriptors that the supervisor
- * has of a former keeper, by file, -1: none.  From these is only read.  The number of directories. */
+ * has of a former keeper, by file, -1: none.  What these have is only read.  RLIMIT_NOFILE says how many files there may be.  The number
+ * of directories. */
 int  fv_spill_open(const char *dirs, uint64_t limit, int control, const int *fd);
-/* A place for so many bytes, in a file that the supervisor has too; made if there is none.  0 or -errno, -ENOSPC: over the limit, or
- * no directory has room. */
+/* A place for so many bytes, in a file that the supervisor has too; made if there is none.  0 or -errno: EDQUOT: over the limit; ENOSPC, or what
+ * that says: no directory has room; EMFILE: not one file can be had; EFBIG: RLIMIT_FSIZE. */
 int  fv_spill_reserve(uint64_t bytes, uint64_t *copy_out);
+/* Why the last one failed. */
+const char *fv_spill_why(void);
 /* Gives it back; the last one in a file closes it. */
 void fv_spill_release(uint64_t copy, uint64_t bytes);
 /* A former keeper's place, found in a task slot; false: there is no such file. */
