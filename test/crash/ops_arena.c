@@ -123,21 +123,24 @@ static void fill_with(size_t bytes) {
     while (n_fill < 64 && fever_create_raw(bytes, &at, &fill[n_fill]) == 0)
         fever_seal(fill[n_fill++]);
 }
+static void fill_rest(void) { /* and the fallback: in few pieces, as slots are few, too */
+    fill_with(FV_SUPER_BYTES / 2);
+    fill_with(PART);
+    fill_with(FV_CHUNK_BYTES);
+}
 static void setup_lower_full(void) { /* the next chunk for small blocks splits the upper super */
     void     *at = NULL;
     fever_ref top;
     if (fever_create_raw(FV_SUPER_BYTES, &at, &top) != 0)
         wrong();
     fever_seal(top);
-    fill_with(PART);
-    fill_with(FV_CHUNK_BYTES);
+    fill_rest();
     fever_release(top);
     host_setup();
 }
 static void all_full(void) { /* but for chunks of the victim's in which nothing is used */
     act(DRIVER);
-    fill_with(PART);
-    fill_with(FV_CHUNK_BYTES);
+    fill_rest();
 }
 static void driver_takes(size_t bytes) {
     for (unsigned i = 0; i < 2; i++) {
