@@ -8,23 +8,29 @@ static bool is_part(uint64_t cpu) { return cpu < FV_DISPATCH_UNIT; }
 
 static uint64_t whole_cpus_of(uint64_t parts) { return (parts + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT * FV_DISPATCH_UNIT; }
 
-static bool cpu_fits(const struct fv_dispatch_view *v, uint64_t cpu) {
-    uint64_t parts = is_part(cpu) ? v->parts + cpu : v->parts, whole = is_part(cpu) ? 0 : cpu;
-    return cpu == 0 || v->used.units[FV_DEMAND_CPU] + whole_cpus_of(parts) + whole <= v->total.units[FV_DEMAND_CPU];
+static bool cpu_fits(const struct fv_dispatch_node *n, uint64_t cpu) {
+    uint64_t parts = is_part(cpu) ? n->parts + cpu : n->parts, whole = is_part(cpu) ? 0 : cpu;
+    return cpu == 0 || n->used.units[FV_DEMAND_CPU] + whole_cpus_of(parts) + whole <= n->total.units[FV_DEMAND_CPU];
 }
 
-int fv_dispatch_lacks(const struct fv_dispatch_view *v, const struct fv_demand *d) {
-    if (!cpu_fits(v, d->units[FV_DEMAND_CPU]))
+int fv_dispatch_lacks(const struct fv_dispatch_view *v, uint32_t node, const struct fv_demand *d) {
+    const struct fv_dispatch_node *n = &v->nodes[node];
+    if (!cpu_fits(n, d->units[FV_DEMAND_CPU]))
         return FV_DEMAND_CPU;
-    for (int i = FV_DEMAND_HOST; i < FV_DEMANDS; i++)
-        if (v->used.units[i] + d->units[i] > v->total.units[i])
+    if (v->hosts_used + d->units[FV_DEMAND_HOST] > v->hosts)
+        return FV_DEMAND_HOST;
+    for (int i = FV_DEMAND_CUSTOM; i < FV_DEMANDS; i++)
+        if (n->used.units[i] + d->units[i] > n->total.units[i])
             return i;
     return -1;
 }
 
-uint64_t fv_dispatch_free(const struct fv_dispatch_view *v, int part) {
-    uint64_t used = v->used.units[part] + (part == FV_DEMAND_CPU ? v->parts : 0);
-    return used > v->total.units[part] ? 0 : v->total.units[part] - used;
+uint64_t fv_dispatch_free(const struct fv_dispatch_view *v, uint32_t node, int part) {
+    const struct fv_dispatch_node *n = &v->nodes[node];
+    uint64_t used = n->used.units[part] + (part == FV_DEMAND_CPU ? n->parts : 0);
+    if (part == FV_DEMAND_HOST)
+        return v->hosts - v->hosts_used;
+    return used > n->total.units[part] ? 0 : n->total.units[part] - used;
 }
 
 /* The parts of a demand that others may have to leave alone.  Not the process: if that is short nobody can start. */
@@ -53,31 +59,84 @@ static const struct fv_dispatch_class *next_best(const struct fv_dispatch_view *
     return best;
 }
 
-int fv_dispatch_pick(const struct fv_dispatch_view *v) {
-    uint32_t closed = 0;
+struct asked {
+    const struct fv_dispatch_view  *view;
+    const struct fv_dispatch_class *class;
+    uint32_t                        parts;
+};
+
+static bool may_use(const struct fv_dispatch_node *n, const struct fv_dispatch_class *c) {
+    return c->resumes || (!n->is_closed && (c->types >> n->type & 1));
+}
+
+static bool fits(const void *arg, uint32_t node) {
+    const struct asked *a = arg;
+    return may_use(&a->view->nodes[node], a->class) && fv_dispatch_lacks(a->view, node, &a->class->demand) < 0;
+}
+
+static bool fits_and_may(const void *arg, uint32_t node) {
+    const struct asked *a = arg;
+    return !(a->view->nodes[node].kept & a->parts) && fits(arg, node);
+}
+
+static bool could_hold(const void *arg, uint32_t node) {
+    const struct asked            *a = arg;
+    const struct fv_dispatch_node *n = &a->view->nodes[node];
+    bool                           could = may_use(n, a->class);
+    for (int i = 0; i < FV_DEMANDS; i++)
+        could &= i == FV_DEMAND_HOST || a->class->demand.units[i] <= n->total.units[i];
+    return could;
+}
+
+uint32_t fv_dispatch_waits_at(const struct fv_dispatch_view *v, const struct fv_dispatch_class *c) {
+    struct asked           a = {v, c, 0};
+    enum fv_place_strategy s = c->strategy == FV_PLACE_DEFAULT ? FV_PLACE_SPREAD : c->strategy;
+    return fv_place_choose(v->n_nodes, v->use, could_hold, &a, s, c->node);
+}
+
+int fv_dispatch_pick(const struct fv_dispatch_view *v, uint32_t *node_out) {
+    bool any_kept = false;
+    for (uint32_t i = 0; i < v->n_nodes; i++)
+        v->nodes[i].kept = 0;
     for (const struct fv_dispatch_class *c = next_best(v, 0); c != 0; c = next_best(v, c)) {
-        uint32_t parts = parts_of(&c->demand);
-        bool     fits = fv_dispatch_lacks(v, &c->demand) < 0;
-        if (fits && !(parts & closed))
+        struct asked a = {v, c, parts_of(&c->demand)};
+        uint32_t     node = fv_place_choose(v->n_nodes, v->use, fits_and_may, &a, c->strategy, c->node);
+        if (node != FV_PLACE_NONE) {
+            *node_out = node;
             return (int)(c - v->classes);
-        if (!fits && c->waited_ns >= FV_DISPATCH_PASS_NS)
-            closed |= parts;
+        }
+        if (c->waited_ns < FV_DISPATCH_PASS_NS ||
+            (any_kept && fv_place_choose(v->n_nodes, v->use, fits, &a, c->strategy, c->node) != FV_PLACE_NONE))
+            continue; /* it fits, but others come first */
+        uint32_t at = fv_dispatch_waits_at(v, c);
+        if (at != FV_PLACE_NONE)
+            v->nodes[at].kept |= a.parts, any_kept = true;
     }
     return -1;
 }
 
-void fv_dispatch_take(struct fv_dispatch_view *v, const struct fv_demand *d) {
-    uint64_t cpu = d->units[FV_DEMAND_CPU];
-    v->parts += is_part(cpu) ? cpu : 0;
-    v->used.units[FV_DEMAND_CPU] += is_part(cpu) ? 0 : cpu;
-    for (int i = FV_DEMAND_HOST; i < FV_DEMANDS; i++)
-        v->used.units[i] += d->units[i];
+static void note_use(struct fv_dispatch_view *v, uint32_t node) {
+    const struct fv_dispatch_node *n = &v->nodes[node];
+    uint64_t                       most = 0;
+    for (int i = 0; i < FV_DEMANDS; i++) {
+        uint64_t used = n->used.units[i] + (i == FV_DEMAND_CPU ? n->parts : 0);
+        if (i != FV_DEMAND_HOST && used != 0 && used * 1000 / n->total.units[i] > most)
+            most = used * 1000 / n->total.units[i];
+    }
+    v->use[node] = (uint16_t)most;
 }
 
-void fv_dispatch_give(struct fv_dispatch_view *v, const struct fv_demand *d) {
-    uint64_t cpu = d->units[FV_DEMAND_CPU];
-    v->parts -= is_part(cpu) ? cpu : 0;
-    v->used.units[FV_DEMAND_CPU] -= is_part(cpu) ? 0 : cpu;
-    for (int i = FV_DEMAND_HOST; i < FV_DEMANDS; i++)
-        v->used.units[i] -= d->units[i];
+/* sign: 1 or -1 */
+static void change(struct fv_dispatch_view *v, uint32_t node, const struct fv_demand *d, uint64_t sign) {
+    struct fv_dispatch_node *n = &v->nodes[node];
+    uint64_t                 cpu = d->units[FV_DEMAND_CPU];
+    *(is_part(cpu) ? &n->parts : &n->used.units[FV_DEMAND_CPU]) += sign * cpu;
+    v->hosts_used += sign * d->units[FV_DEMAND_HOST];
+    for (int i = FV_DEMAND_CUSTOM; i < FV_DEMANDS; i++)
+        n->used.units[i] += sign * d->units[i];
+    note_use(v, node);
 }
+
+void fv_dispatch_take(struct fv_dispatch_view *v, uint32_t node, const struct fv_demand *d) { change(v, node, d, 1); }
+
+void fv_dispatch_give(struct fv_dispatch_view *v, uint32_t node, const struct fv_demand *d) { change(v, node, d, UINT64_MAX); }

@@ -20,22 +20,18 @@ bool fv_place_fits(const struct fv_place_view *v, uint32_t node, const uint64_t 
     return true;
 }
 
+struct asked {
+    const struct fv_place_view *view;
+    const uint64_t             *need;
+    uint64_t                    types;
+};
+
+static bool fits(const void *arg, uint32_t node) {
+    const struct asked *a = arg;
+    return fv_place_fits(a->view, node, a->need, a->types);
+}
+
 uint32_t fv_place_pick(const struct fv_place_view *v, const uint64_t *need, uint64_t types, enum fv_place_strategy strategy, uint32_t node) {
-    uint32_t best = FV_PLACE_NONE;
-    if (strategy == FV_PLACE_AFFINITY_HARD || strategy == FV_PLACE_AFFINITY_SOFT) {
-        if (node < v->n && fv_place_fits(v, node, need, types))
-            return node;
-        if (strategy == FV_PLACE_AFFINITY_HARD)
-            return FV_PLACE_NONE;
-    }
-    for (uint32_t i = 0; i < v->n; i++) {
-        if (best != FV_PLACE_NONE && v->use[i] >= v->use[best])
-            continue;
-        if (!fv_place_fits(v, i, need, types))
-            continue;
-        best = i;
-        if (strategy != FV_PLACE_SPREAD && v->use[i] < FV_PLACE_HALF)
-            break;
-    }
-    return best;
+    struct asked a = {v, need, types};
+    return fv_place_choose(v->n, v->use, fits, &a, strategy, node);
 }

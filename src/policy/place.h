@@ -1,6 +1,6 @@
 /* policy/place.h: on which node a demand runs.
  *
- * Pure.  Called by fever simulate; the runtime's nodes are to call the same.
+ * Pure.  Called by fever simulate, and by policy/dispatch.c for the nodes of the runtime.
  *
  *   default   the first node that is less than half full; when there is none, the one that is least full
  *   spread    the one that is least full
@@ -17,6 +17,26 @@
 #define FV_PLACE_HALF 500 /* permille */
 
 enum fv_place_strategy { FV_PLACE_DEFAULT, FV_PLACE_SPREAD, FV_PLACE_AFFINITY_HARD, FV_PLACE_AFFINITY_SOFT };
+
+/* Of n nodes, of which use[i] permille is in use, where fits(arg, i).  `node` is for affinity.  FV_PLACE_NONE: it fits nowhere. */
+static inline uint32_t fv_place_choose(uint32_t n, const uint16_t *use, bool (*fits)(const void *arg, uint32_t node), const void *arg,
+                                       enum fv_place_strategy strategy, uint32_t node) {
+    uint32_t best = FV_PLACE_NONE;
+    if (strategy == FV_PLACE_AFFINITY_HARD || strategy == FV_PLACE_AFFINITY_SOFT) {
+        if (node < n && fits(arg, node))
+            return node;
+        if (strategy == FV_PLACE_AFFINITY_HARD)
+            return FV_PLACE_NONE;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if ((best != FV_PLACE_NONE && use[i] >= use[best]) || !fits(arg, i))
+            continue;
+        best = i;
+        if (strategy != FV_PLACE_SPREAD && use[i] < FV_PLACE_HALF)
+            break;
+    }
+    return best;
+}
 
 struct fv_place_view {
     uint32_t        n, width;  /* nodes, resources */
