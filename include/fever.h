@@ -140,6 +140,8 @@ struct fever_options {
     int         quiet;          /* FEVER_QUIET        1: no warnings on standard error [0] */
     const char *log_to_driver;  /* FEVER_LOG          output of tasks: "prefix", "plain", "direct" [prefix] */
     const char *resources;      /* FEVER_RESOURCES    custom resources for tasks to take: "gpu=2,disk=1.5"; at most 16 [none] */
+    const char *nodes;          /* FEVER_NODES        nodes, in place of workers and resources: "small*2: cpu=4, zone=west; gpu: cpu=2, gpu=1"
+                                   are two of 4 CPUs with a label, and one with 2 CPUs and a gpu [one node] */
     double      memory_threshold; /* FEVER_MEMORY_THRESHOLD part of the memory in use above which workers are ended; below 0: never [0.95] */
     const char *spill_dirs;     /* FEVER_SPILL_DIRS   where objects go that the store has no room for: directories, separated by colons;
                                    "none": nowhere [the first of $TMPDIR, /var/tmp, /tmp that is on a disk and writable] */
@@ -585,6 +587,10 @@ struct fever_task_options {
     const char *const *env;        /* "NAME=value", ..., NULL: the environment of its body; 16 KiB at most [NULL] */
     size_t           stream_items; /* streams: so many items wait for their consumer at most, up to 65536 [64] */
     size_t           stream_bytes; /* streams: and so many bytes, or one item [64 MiB] */
+    const char      *node;         /* on this node, as "gpu-1" (its type, then which of them) [NULL: on any] */
+    int              node_soft;    /* 1: elsewhere if it has no room there */
+    int              spread;       /* 1: on the node that is least in use [0: on the first that is less than half in use, else there] */
+    const char      *labels;       /* on nodes with these labels: "zone=west|east, tier!=slow, ssd, !old" [NULL] */
 };
 #define FEVER_NO_RETRY (-1)
 #define FEVER_NO_CPU   (-1.0)

@@ -2,6 +2,7 @@
 # Internal headers need no entry: all of src/ get into the tarball.
 
 BASE_SOURCES = src/base/base.c src/base/checksum.c src/base/error.c src/base/log.c src/base/options.c src/base/resources.c src/base/words.c
+BASE_SOURCES += src/base/label.c src/base/nodes.c
 PLAT_SOURCES = src/plat/backtrace.c src/plat/cgroup.c src/plat/fileio.c src/plat/futex.c src/plat/limits.c src/plat/machine.c \
                src/plat/diskfile.c src/plat/module.c src/plat/process.c src/plat/shmfile.c src/plat/symbol.c src/plat/topo.c
 POLICY_SOURCES = src/policy/dispatch.c src/policy/memory.c
@@ -15,8 +16,8 @@ RUN_SOURCES  = src/run/control.c src/run/event.c src/run/event_poll.c src/run/ev
 # actors that are known by a name
 CORE_SOURCES += src/core/name.c
 # tasks that start by a grant
-CORE_SOURCES += src/core/queued.c
-RUN_SOURCES  += src/run/cpus.c src/run/dispatcher.c src/run/host.c
+CORE_SOURCES += src/core/placement.c src/core/queued.c
+RUN_SOURCES  += src/run/cpus.c src/run/dispatcher.c src/run/host.c src/run/pending.c
 API_SOURCES  = src/api/get.c src/api/init.c src/api/map.c src/api/object.c src/api/part.c src/api/report.c src/api/result.c \
                src/api/stream.c src/api/submit.c
 CORE_SOURCES += src/core/cancel.c
@@ -30,7 +31,7 @@ POLICY_SOURCES += src/policy/evict.c
 RUN_SOURCES += src/run/full.c src/run/keeper.c src/run/keeper_host.c src/run/room.c src/run/source.c src/run/spillfile.c
 # nodes: what to launch and to drain
 POLICY_SOURCES += src/policy/place.c
-POLICY_SOURCES += src/policy/gang.c src/policy/label.c src/policy/pack.c src/policy/plan.c src/policy/scale.c src/policy/scale_words.c
+POLICY_SOURCES += src/policy/gang.c src/policy/pack.c src/policy/plan.c src/policy/scale.c src/policy/scale_words.c
 # where each process is now
 PLAT_SOURCES += src/plat/stack.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c
@@ -46,6 +47,8 @@ CLI_SOURCES += src/cli/memory.c
 
 # the end
 RUN_SOURCES += src/run/descendants.c
+# nodes
+API_SOURCES += src/api/cluster.c
 # actors
 CORE_SOURCES += src/core/actor.c
 CORE_SOURCES += src/core/deadlock.c

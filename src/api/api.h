@@ -96,4 +96,8 @@ void fv_leaks_report(void);
 void fv_fault_watch(void);
 void fv_fault_unwatch(void);
 
+/* api/cluster.c: which nodes there are: checked, and counted into o->workers; then written to the segment's header. */
+int fv_cluster_plan(struct fv_options *o, char *why, size_t why_bytes);
+int fv_cluster_fill(const struct fv_options *o);
+
 #endif

@@ -20,7 +20,6 @@
 #include "api/api.h"
 #include "core/options.h"
 #include "base/log.h"
-#include "base/resources.h"
 #include "plat/futex.h"
 #include "plat/diskfile.h"
 #include "plat/limits.h"
@@ -364,6 +363,10 @@ static int init_locked(const struct fever_options *user) {
     }
     struct fv_options *o = &fv_rt.options;
     fv_quiet = o->quiet;
+    if ((rc = fv_cluster_plan(o, why, sizeof why)) < 0) {
+        fv_warn("%s", why);
+        return rc;
+    }
     if ((rc = fv_topo_read(&fv_rt.topo)) < 0)
         return rc;
     fv_limits_read(&limits);
@@ -446,13 +449,7 @@ static int init_locked(const struct fever_options *user) {
     bool spills = !o->inline_tasks && strcmp(o->spill_dirs, "none") != 0;
     s->spill_mark = spills ? (uint32_t)FV_MAX(s->n_chunks * (uint64_t)o->spill_at / 100, 1u) : 0;
     s->need_fence = o->inline_tasks || !fv_membarrier_register();
-    struct fv_resource_amount amounts[FV_RESOURCES_MAX];
-    s->dispatch.cpu_units = (uint64_t)o->workers * FV_UNITS;
-    s->dispatch.n_resources = (uint32_t)FV_MAX(fv_resources_parse(o->resources, amounts), 0);
-    for (uint32_t i = 0; i < s->dispatch.n_resources; i++) {
-        memcpy(s->dispatch.resource[i].name, amounts[i].name, sizeof amounts[i].name);
-        s->dispatch.resource[i].total = amounts[i].units;
-    }
+    rc = fv_cluster_fill(o);
     s->state = FV_STARTING;
     snprintf(s->name, sizeof s->name, "%s", o->name[0] != '\0' ? o->name : program_invocation_short_name);
     snprintf(s->note, sizeof s->note, "%s", fv_rt.topo.note);
@@ -460,7 +457,7 @@ static int init_locked(const struct fever_options *user) {
     if (!process_ready) {
         if (pthread_key_create(&thread_key, thread_ends) != 0 || pthread_atfork(NULL, NULL, in_forked_child) != 0)
             rc = -ENOMEM;
-        process_ready = rc == 0;
+        process_ready = rc != -ENOMEM;
     }
     if (rc == 0 && !o->inline_tasks) {
         warn_of_cost();

@@ -11,8 +11,9 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "core/actor.h"
-#include "core/queued.h"
 #include "core/options.h"
+#include "core/placement.h"
+#include "core/queued.h"
 #include "run/fast.h"
 #include "run/restore.h"
 
@@ -99,7 +100,7 @@ int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void 
         s.max_retries = o->max_retries == FEVER_NO_RETRY ? 0 : o->max_retries == 0 ? (what != NULL ? what->retries : -1) : o->max_retries;
         if (s.options != NULL) {
             char why[128];
-            rc = fv_dispatch_check(o, why, sizeof why);
+            rc = fv_placement_check(o, why, sizeof why);
             if (rc < 0) {
                 fv_warn("%s: %s", o->name != NULL && o->name[0] != '\0' ? o->name : def->name, why);
                 return rc;

@@ -14,7 +14,7 @@
 #include "base/base.h"
 #include "base/resources.h"
 
-enum kind { KIND_COUNT, KIND_COUNT32, KIND_BYTES, KIND_MICROS, KIND_PART, KIND_CHOICE, KIND_TEXT, KIND_SWITCH, KIND_LIST, KIND_PATHS };
+enum kind { KIND_COUNT, KIND_COUNT32, KIND_BYTES, KIND_MICROS, KIND_PART, KIND_CHOICE, KIND_TEXT, KIND_SWITCH, KIND_LIST, KIND_NODES, KIND_PATHS };
 
 struct option {
     const char *field, *env, *text, *choices, *doc;
@@ -56,6 +56,7 @@ static int set_number(const struct option *o, double value, struct fv_options *o
     case KIND_CHOICE:
     case KIND_TEXT:
     case KIND_LIST:
+    case KIND_NODES:
     case KIND_PATHS:
         return -FEVER_EBUG;
     }
@@ -159,6 +160,7 @@ static int set_from_text(const struct option *o, const char *text, struct fv_opt
     case KIND_CHOICE:
     case KIND_TEXT:
     case KIND_LIST:
+    case KIND_NODES:
     case KIND_PATHS:
         return set_text(o, text, out);
     case KIND_SWITCH:
@@ -189,6 +191,7 @@ static int set_from_program(const struct option *o, const struct fever_options *
     case KIND_CHOICE:
     case KIND_TEXT:
     case KIND_LIST:
+    case KIND_NODES:
     case KIND_PATHS:
         memcpy(&text, at, sizeof text);
         if (text == NULL)
@@ -231,6 +234,9 @@ static const char *describe_shape(const struct option *o, char *buf, size_t byte
         break;
     case KIND_PATHS:
         snprintf(buf, bytes, "directories, separated by colons, at most %zu characters, or none", o->bytes - 1);
+        break;
+    case KIND_NODES:
+        snprintf(buf, bytes, "NAME[*COUNT]: cpu=N, ...; ..., at most %zu characters", o->bytes - 1);
         break;
     case KIND_LIST:
         snprintf(buf, bytes, "up to 16 of NAME=NUMBER, separated by commas, as gpu=2,disk=1.5");
@@ -367,6 +373,7 @@ const char *fv_option_text(const struct fv_options *options, int index, char *bu
     case KIND_CHOICE:
     case KIND_TEXT:
     case KIND_LIST:
+    case KIND_NODES:
     case KIND_PATHS:
         snprintf(buf, bytes, "%s", at);
         break;

@@ -27,6 +27,7 @@
  * CHOICE   char[16]    one of the words in `choices`
  * TEXT     char[48]    any text that fits
  * LIST     char[512]   NAME=NUMBER, separated by commas
+ * NODES    char[1024]  see base/nodes.h
  * PATHS    char[512]   paths, separated by colons
  * SWITCH   int         0 or 1 (off, on, no, yes, false, true); -1 is off
  *
@@ -51,6 +52,7 @@
     X(quiet,         SWITCH,  "FEVER_QUIET",         "0",       0,     1,                   "",                                "no warnings on standard error") \
     X(log_to_driver, CHOICE,  "FEVER_LOG",           "prefix",  0,     0,                   "prefix plain direct",             "workers' output: by the driver, each line with or without a prefix, or straight from the worker") \
     X(resources,     LIST,   "FEVER_RESOURCES",     "",        0,     0,                   "none",                            "custom resources for tasks to take, as gpu=2,disk=1.5") \
+    X(nodes,         NODES,  "FEVER_NODES",         "",        0,     0,                   "one with all workers and resources", "nodes, in place of workers and resources, as small*2: cpu=4, zone=west; gpu: cpu=2, gpu=1") \
     X(memory_threshold, PART, "FEVER_MEMORY_THRESHOLD", "0.95", 0,     1,                   "",                                "part of the memory in use above which workers are ended; 0: none ever is") \
     X(spill_dirs,    PATHS,  "FEVER_SPILL_DIRS",    "",        0,     0,                   "the first of $TMPDIR, /var/tmp, /tmp that is on a disk and writable", "where objects go that the store has no room for; none: nowhere") \
     X(spill_limit,   BYTES,  "FEVER_SPILL_LIMIT",   "",        1 << 20, 1ull << 50,         "90 % of what is free there",      "bytes of disk that they may take") \
@@ -68,6 +70,7 @@
 #define FV_OPTION_TYPE_TEXT(field)    char field[48];
 #define FV_OPTION_TYPE_SWITCH(field)  int field;
 #define FV_OPTION_TYPE_LIST(field)    char field[512];
+#define FV_OPTION_TYPE_NODES(field)   char field[1024];
 #define FV_OPTION_TYPE_PATHS(field)   char field[512];
 
 enum fv_option_index {

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/placement.h"
+
 #define SECONDS_MOST 1e9
 #define AMOUNT_MOST  1e9
 
@@ -70,13 +72,15 @@ int fv_task_options_check(const struct fever_task_options *user, struct fever_ta
         return -FEVER_EINVAL;
     if (o.stream_items > FV_STREAM_MOST)
         return -FEVER_EINVAL;
+    if (o.spread < 0 || o.spread > 1 || o.node_soft < 0 || o.node_soft > 1 || (o.node_soft && o.node == NULL) || (o.spread && o.node != NULL))
+        return -FEVER_EINVAL;
     if (o.max_calls < 0 || !env_is_good(&o, &n_env, &env_bytes))
         return -FEVER_EINVAL;
     o.timeout_s = FV_MIN(o.timeout_s, SECONDS_MOST);
     o.retry_delay_s = FV_MIN(o.retry_delay_s, SECONDS_MOST);
     bool own_name = o.name != NULL && o.name[0] != '\0', own_cpus = o.num_cpus != 0 && units_of(o.num_cpus) != FV_CPU_UNITS;
     bool none = !own_name && !own_cpus && o.n_resources == 0 && o.memory_bytes == 0 && o.priority == 0 &&
-                o.retry_on == FEVER_RETRY_NONE && o.n_retry_codes == 0 && o.max_calls == 0 && n_env == 0;
+                o.retry_on == FEVER_RETRY_NONE && o.n_retry_codes == 0 && o.max_calls == 0 && n_env == 0 && !o.spread && o.node == NULL && o.labels == NULL;
     *bytes_out = none ? 0
                       : (uint32_t)(sizeof(struct fv_task_options_block) + o.n_resources * sizeof(struct fv_resource_want) +
                                    o.n_retry_codes * sizeof(int32_t) + env_bytes);
@@ -95,6 +99,11 @@ bool fv_task_options_fill(struct fv_task_options_block *b, const struct fever_ta
     b->max_calls = (uint32_t)o->max_calls;
     b->priority = (int16_t)o->priority;
     b->retry = (uint8_t)(o->retry_on == FEVER_RETRY_ALL ? FEVER_RETRY_ALL : o->n_retry_codes != 0 ? FV_RETRY_CODES : FEVER_RETRY_NONE);
+    struct fv_placement where;
+    char                why[128];
+    if (fv_placement(o, &where, why, sizeof why) < 0)
+        return false;
+    b->types = where.types, b->strategy = (uint8_t)where.strategy, b->node = where.node;
     b->n_resources = (uint16_t)o->n_resources;
     b->n_codes = (uint16_t)o->n_retry_codes;
     for (size_t i = 0; i < o->n_resources; i++) {

@@ -6,44 +6,7 @@
  */
 #include "core/queued.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "core/cancel.h"
-
-int fv_resource_number(const char *name) {
-    const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
-    for (uint32_t i = 0; i < d->n_resources; i++)
-        if (strcmp(d->resource[i].name, name) == 0)
-            return (int)i;
-    return -1;
-}
-
-int fv_dispatch_check(const struct fever_task_options *o, char *why, size_t why_bytes) {
-    const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
-    double cpus = o->num_cpus == 0 ? 1 : o->num_cpus;
-    if (cpus > 1 && cpus != (double)(uint64_t)cpus) {
-        snprintf(why, why_bytes, "asks for %.4f CPUs: above one it must be a whole number", cpus);
-        return -FEVER_EINVAL;
-    }
-    if (cpus * FV_CPU_UNITS > (double)d->cpu_units) {
-        snprintf(why, why_bytes, "asks for %.0f CPUs, there are %llu workers", cpus, (unsigned long long)d->cpu_units / FV_CPU_UNITS);
-        return -FEVER_EINFEASIBLE;
-    }
-    for (size_t i = 0; i < o->n_resources; i++) {
-        int    r = fv_resource_number(o->resources[i].name);
-        double total = r < 0 ? 0 : (double)d->resource[r].total / FV_CPU_UNITS;
-        if (o->resources[i].amount > total + 0.5 / FV_CPU_UNITS) {
-            if (r < 0)
-                snprintf(why, why_bytes, "asks for %.6g %s, a resource that this runtime does not have", o->resources[i].amount,
-                         o->resources[i].name);
-            else
-                snprintf(why, why_bytes, "asks for %.6g %s, there are %.6g", o->resources[i].amount, o->resources[i].name, total);
-            return -FEVER_EINFEASIBLE;
-        }
-    }
-    return cpus != 1 || o->n_resources != 0 || o->priority != 0;
-}
 
 void fv_dispatch_queue(struct fv_self *self, uint32_t index) {
     /* ORDER queued (seq_cst): READY and the bit, then queued_by, before awake is read.  Pairs with queued (seq_cst) in

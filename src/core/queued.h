@@ -12,12 +12,6 @@
 /* Does the task of this slot start by a grant only?  Ordinary tasks do not touch the cold line for this. */
 static inline bool fv_task_is_queued(uint32_t index) { return fv_task(index)->x & FV_X_OPTIONS && fv_cold(index)->queued_ns != 0; }
 
-/* What the checked options ask for: 1 something special, which can be had; 0 nothing; -FEVER_EINVAL for a broken number of CPUs
- * above one; -FEVER_EINFEASIBLE for more than there can ever be.  why: of the errors, in words. */
-int  fv_dispatch_check(const struct fever_task_options *o, char *why, size_t why_bytes);
-/* Number of a custom resource, or -1. */
-int  fv_resource_number(const char *name);
-
 /* In place of a hint: the task is READY.  The supervisor is to be rung if self->call_supervisor is set. */
 void fv_dispatch_queue(struct fv_self *self, uint32_t index);
 /* Does the supervisor have to be rung for what was written before?  (It looks once more before it sleeps.) */

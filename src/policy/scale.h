@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "policy/label.h"
+#include "base/label.h"
 
 #define FV_SCALE_UNIT      10000u /* of each resource but memory, which is in bytes: one */
 #define FV_SCALE_RESOURCES 18

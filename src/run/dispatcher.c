@@ -5,6 +5,7 @@
  *
  *   place   a worker's CPU.  It is to be had when its executor (the worker, or the spare that stands in for it while it is
  *           blocked) has been asked, has ended what it ran, and stands by; or when there is no executor, since nobody works there.
+ *   node    so many places side by side, with resources of its own.  What is granted is taken of one node.
  *   host    the process that runs a granted task: an executor of one of its places, or a guest: a spare that works beside others
  *           on their CPU.  One grant a host at a time.
  *
@@ -22,9 +23,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "core/placement.h"
 #include "core/queued.h"
 #include "core/task.h"
-#include "policy/dispatch.h"
+#include "run/pending.h"
 #include "run/runtime.h"
 
 #define CLASSES_MOST 256u
@@ -32,22 +34,11 @@
 #define TICK_LEAST_NS 1000000ull  /* asked workers are at work still: ask more of them after so long, then after twice as long */
 #define TICK_MOST_NS  16000000ull
 
-struct entry {
-    uint32_t index, gen; /* of one that has started: its host, and grant.resumes */
-    int      priority;
-    int64_t  rank_ns;
-    uint64_t queued_ns;
-};
-struct shape { /* pending tasks of one demand: a heap, the highest rank first */
-    struct fv_demand demand;
-    bool             resumes; /* they have started */
-    struct entry    *heap;
-    uint32_t         n, room;
-};
 struct grant { /* by host */
     uint64_t         ref; /* 0: none */
     struct fv_demand demand; /* no CPUs while it is blocked */
     uint64_t         ceded;  /* of CPUs, then */
+    uint32_t         node;
     uint32_t         resumes; /* number of its wish to go on; 0: none */
     int              priority;
     uint32_t         served; /* of the host, before */
@@ -64,38 +55,63 @@ struct place { /* by worker slot */
 static struct fv_self        *sup;
 static uint32_t             (*start_spare)(void);
 static uint32_t               n_workers, n_slots;
-static struct shape          *shapes;
-static uint32_t               n_shapes, room_shapes;
 static struct grant          *grants;
 static struct place          *places;
+static uint32_t              *node_of;  /* by worker slot */
 static uint32_t              *stand_in; /* by blocked worker: the spare that works in its place */
 static bool                  *wanted;   /* by slot: is to stand by */
 static uint32_t              *known;    /* by task: generation that is pending or granted */
-static struct fv_dispatch_view view;
+static struct fv_dispatch_view view, plan; /* what is; what would be, if all that may start had started */
 static struct fv_dispatch_class classes[CLASSES_MOST];
 static uint32_t               class_shape[CLASSES_MOST];
+static struct node_want {
+    uint32_t places, idle_places; /* free places that are to be ready; and if somebody is idle there */
+}                            *node_want;
 static uint32_t               n_granted, last_asked, last_resumes, ask_times;
 static uint32_t               n_stale;  /* entries whose tasks were cancelled, about */
 static uint64_t               tick_ns;
 static bool                   no_spare; /* this turn: there is none to be had */
 
+#define EACH_PLACE(node_, p) \
+    for (uint32_t p = fv_map.seg->cluster.node[node_].first, p##_end = p + fv_map.seg->cluster.node[node_].n_workers; p < p##_end; p++)
+
+/* Tables by node, for what is and for what would be. */
+static bool open_views(void) {
+    const struct fv_node_table *c = &fv_map.seg->cluster;
+    view.n_nodes = c->n_nodes;
+    view.hosts = n_slots;
+    view.classes = classes;
+    plan = view;
+    view.nodes = calloc(c->n_nodes, sizeof *view.nodes);
+    plan.nodes = calloc(c->n_nodes, sizeof *plan.nodes);
+    view.use = calloc(c->n_nodes, sizeof *view.use);
+    plan.use = calloc(c->n_nodes, sizeof *plan.use);
+    node_want = calloc(c->n_nodes, sizeof *node_want);
+    if (view.nodes == NULL || plan.nodes == NULL || view.use == NULL || plan.use == NULL || node_want == NULL)
+        return false;
+    for (uint32_t n = 0; n < c->n_nodes; n++) {
+        const struct fv_node_type *type = &c->type[c->node[n].type];
+        view.nodes[n].type = c->node[n].type;
+        view.nodes[n].total.units[FV_DEMAND_CPU] = (uint64_t)c->node[n].n_workers * FV_DISPATCH_UNIT;
+        memcpy(&view.nodes[n].total.units[FV_DEMAND_CUSTOM], type->total, sizeof type->total);
+        EACH_PLACE(n, p)
+            node_of[p] = n;
+    }
+    return true;
+}
+
 int fv_dispatch_open(struct fv_self *self, uint32_t (*new_spare)(void)) {
-    const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
     sup = self;
     start_spare = new_spare;
     n_workers = fv_rt.n_workers, n_slots = fv_rt.n_worker_slots;
     grants = calloc(n_slots + 1, sizeof *grants);
     places = calloc(n_workers + 1, sizeof *places);
+    node_of = calloc(n_workers + 1, sizeof *node_of);
     stand_in = calloc(n_slots + 1, sizeof *stand_in);
     wanted = calloc(n_slots + 1, sizeof *wanted);
     known = calloc((size_t)fv_map.seg->n_procs << fv_map.shift, sizeof *known); /* touched where there are such tasks */
-    if (grants == NULL || places == NULL || stand_in == NULL || wanted == NULL || known == NULL)
+    if (grants == NULL || places == NULL || node_of == NULL || stand_in == NULL || wanted == NULL || known == NULL || !open_views())
         return -ENOMEM;
-    view.classes = classes;
-    view.total.units[FV_DEMAND_CPU] = (uint64_t)n_workers * FV_DISPATCH_UNIT;
-    view.total.units[FV_DEMAND_HOST] = n_slots;
-    for (uint32_t i = 0; i < d->n_resources; i++)
-        view.total.units[FV_DEMAND_CUSTOM + i] = d->resource[i].total;
     ask_times = 1, tick_ns = TICK_LEAST_NS;
     fv_store_relaxed_32(&fv_map.seg->dispatch.awake, 1);
     return 0;
@@ -103,85 +119,31 @@ int fv_dispatch_open(struct fv_self *self, uint32_t (*new_spare)(void)) {
 
 /* ------------------------------------------------------------------------------------------------ pending */
 
-static bool is_pending(const struct entry *e) {
+static bool is_pending(const struct fv_entry *e) {
     uint64_t t = fv_load_acquire_64(&fv_task(e->index)->truth);
     return fv_truth_gen(t) == e->gen && fv_truth_state(t) == FV_READY;
 }
 
 /* Does what the entry stands for wait still? */
-static bool is_there(const struct shape *s, const struct entry *e) {
-    return !s->resumes ? is_pending(e)
+static bool is_there(const struct fv_shape *s, const struct fv_entry *e) {
+    return !s->wish.resumes ? is_pending(e)
                        : grants[e->index].resumes == e->gen && fv_load_acquire_32(&fv_proc(e->index)->lease) == FV_LEASE_WANTED;
 }
 
-static void forget(const struct shape *s, const struct entry *e) {
-    if (!s->resumes && known[e->index] == e->gen)
+static void forget(const struct fv_shape *s, const struct fv_entry *e) {
+    if (!s->wish.resumes && known[e->index] == e->gen)
         known[e->index] = 0;
-    else if (s->resumes && grants[e->index].resumes == e->gen)
+    else if (s->wish.resumes && grants[e->index].resumes == e->gen)
         grants[e->index].resumes = 0;
 }
 
-static void sift_down(struct shape *s, uint32_t i) {
-    for (;;) {
-        uint32_t best = i, left = 2 * i + 1;
-        for (uint32_t c = left; c < left + 2 && c < s->n; c++)
-            if (s->heap[c].rank_ns > s->heap[best].rank_ns)
-                best = c;
-        if (best == i)
-            return;
-        struct entry e = s->heap[i];
-        s->heap[i] = s->heap[best], s->heap[best] = e;
-        i = best;
-    }
-}
-
-static void pop(struct shape *s) {
-    s->heap[0] = s->heap[--s->n];
-    sift_down(s, 0);
-}
-
-static bool push(struct shape *s, struct entry e) {
-    if (s->n == s->room) {
-        uint32_t      room = s->room ? s->room * 2 : 16;
-        struct entry *p = realloc(s->heap, room * sizeof *p);
-        if (p == NULL)
-            return false;
-        s->heap = p, s->room = room;
-    }
-    uint32_t i = s->n++;
-    for (; i > 0 && s->heap[(i - 1) / 2].rank_ns < e.rank_ns; i = (i - 1) / 2)
-        s->heap[i] = s->heap[(i - 1) / 2];
-    s->heap[i] = e;
-    return true;
-}
-
-static struct shape *shape_of(const struct fv_demand *d, bool resumes) {
-    struct shape *empty = NULL;
-    for (uint32_t i = 0; i < n_shapes; i++) {
-        if (shapes[i].resumes == resumes && memcmp(&shapes[i].demand, d, sizeof *d) == 0)
-            return &shapes[i];
-        if (shapes[i].n == 0)
-            empty = &shapes[i];
-    }
-    if (empty == NULL) {
-        if (n_shapes == room_shapes) {
-            uint32_t      room = room_shapes ? room_shapes * 2 : 16;
-            struct shape *p = realloc(shapes, room * sizeof *p);
-            if (p == NULL)
-                return NULL;
-            shapes = p, room_shapes = room;
-        }
-        empty = &shapes[n_shapes++];
-        memset(empty, 0, sizeof *empty);
-    }
-    empty->demand = *d;
-    empty->resumes = resumes;
-    return empty;
-}
-
-static void demand_of(uint32_t index, struct fv_demand *d) {
+static void wish_of(uint32_t index, struct fv_wish *w) {
     const struct fv_task_options_block *b = fv_task_options_of(index);
-    memset(d, 0, sizeof *d);
+    struct fv_demand                   *d = &w->demand;
+    memset(w, 0, sizeof *w);
+    w->types = b->types;
+    w->strategy = b->strategy;
+    w->node = b->node;
     d->units[FV_DEMAND_CPU] = b->cpu_units;
     d->units[FV_DEMAND_HOST] = 1;
     for (uint32_t i = 0; i < b->n_resources; i++) {
@@ -204,15 +166,15 @@ static void arrive(void *arg, uint32_t index) {
         n_stale++; /* it was cancelled: its entry stays until it comes to the top, or there are too many */
     if (fv_truth_state(t) != FV_READY || known[index] == gen || !fv_dispatch_hold_still(sup, index, gen))
         return;
-    struct fv_demand d;
-    demand_of(index, &d);
+    struct fv_wish w;
+    wish_of(index, &w);
     int          priority = fv_task_options_of(index)->priority;
     uint64_t     queued_ns = fv_cold(index)->queued_ns;
-    struct entry e = {.index = index, .gen = gen, .priority = priority, .rank_ns = fv_dispatch_rank(priority, queued_ns), .queued_ns = queued_ns};
+    struct fv_entry e = {.index = index, .gen = gen, .priority = priority, .rank_ns = fv_dispatch_rank(priority, queued_ns), .queued_ns = queued_ns};
     if (!fv_dispatch_let_go(sup, index, gen))
         return;
-    struct shape *s = shape_of(&d, false);
-    if (s != NULL && push(s, e))
+    struct fv_shape *s = fv_shape_of(&w);
+    if (s != NULL && fv_shape_push(s, e))
         known[index] = gen;
     else
         fv_store_release_32(&fv_map.seg->resweep, 1); /* out of memory: it is queued again */
@@ -224,7 +186,9 @@ static void leave_places(uint32_t host, struct grant *g) {
     if (g->beside != 0)
         places[g->beside].n_here--;
     g->beside = 0;
-    for (uint32_t p = 1; p <= n_workers && g->demand.units[FV_DEMAND_CPU] >= FV_DISPATCH_UNIT; p++)
+    if (g->demand.units[FV_DEMAND_CPU] < FV_DISPATCH_UNIT)
+        return;
+    EACH_PLACE(g->node, p)
         if (places[p].use == IS_WHOLE && places[p].owner == host) {
             places[p].use = IS_FREE;
             fv_store_relaxed_32(&fv_proc(p)->lent_to, 0);
@@ -235,7 +199,7 @@ static void end_grant(uint32_t host) {
     struct grant *g = &grants[host];
     uint32_t      index = fv_ref_index(g->ref), gen = fv_ref_gen(g->ref);
     leave_places(host, g);
-    fv_dispatch_give(&view, &g->demand);
+    fv_dispatch_give(&view, g->node, &g->demand);
     g->ref = 0;
     n_granted--;
     if (known[index] == gen) {
@@ -251,19 +215,19 @@ static bool is_over(uint32_t host) { return fv_load_acquire_32(&fv_proc(host)->s
 static void cede(uint32_t host, struct grant *g) {
     struct fv_demand cpus = {{0}};
     cpus.units[FV_DEMAND_CPU] = g->ceded = g->demand.units[FV_DEMAND_CPU];
-    fv_dispatch_give(&view, &cpus);
+    fv_dispatch_give(&view, g->node, &cpus);
     leave_places(host, g);
     g->demand.units[FV_DEMAND_CPU] = 0;
 }
 
 /* It could go on. */
 static void wish_to_resume(uint32_t host, struct grant *g, uint64_t now) {
-    struct fv_demand d = {{0}};
-    d.units[FV_DEMAND_CPU] = g->ceded;
-    struct shape *s = shape_of(&d, true);
-    struct entry  e = {.index = host, .gen = ++last_resumes == 0 ? ++last_resumes : last_resumes, .priority = g->priority,
+    struct fv_wish w = {.types = UINT64_MAX, .strategy = FV_PLACE_AFFINITY_HARD, .node = g->node, .resumes = 1};
+    w.demand.units[FV_DEMAND_CPU] = g->ceded;
+    struct fv_shape *s = fv_shape_of(&w);
+    struct fv_entry  e = {.index = host, .gen = ++last_resumes == 0 ? ++last_resumes : last_resumes, .priority = g->priority,
                        .rank_ns = fv_dispatch_rank(g->priority, now), .queued_ns = now};
-    if (s != NULL && push(s, e))
+    if (s != NULL && fv_shape_push(s, e))
         g->resumes = e.gen;
 }
 
@@ -295,20 +259,22 @@ void fv_dispatch_died(uint32_t slot) {
 }
 
 /* beside: a fraction's place, 0: none. */
-static void issue_to(uint32_t host, struct shape *s, const struct fv_demand *demand, int cpu, uint32_t beside) {
+static void issue_to(uint32_t host, struct fv_shape *s, const struct fv_demand *demand, uint32_t node, int cpu, uint32_t beside) {
     struct fv_proc *p = fv_proc(host);
     struct grant   *g = &grants[host];
     g->ref = fv_ref_make(s->heap[0].index, s->heap[0].gen);
     g->demand = *demand;
+    g->node = node;
     g->resumes = 0;
     g->priority = s->heap[0].priority;
     g->served = fv_load_acquire_32(&p->served);
     g->beside = beside;
     places[beside].n_here += beside != 0;
     n_granted++;
-    fv_dispatch_take(&view, demand);
-    pop(s);
+    fv_dispatch_take(&view, node, demand);
+    fv_shape_pop(s);
     p->grant_cpu = cpu;
+    fv_store_relaxed_32(&p->node, node);
     fv_store_relaxed_32(&p->lease, demand->units[FV_DEMAND_CPU] != 0 ? FV_LEASE_HELD : FV_LEASE_NONE);
     fv_store_release_32(&fv_map.seg->monitor_sleeps, 0); /* its host need not have slept as an idle worker does */
     /* ORDER grant (release): grant_cpu, lent_to and lease before the grant.  Pairs with grant (acquire) in fv_host_serve().  Losing it: the
@@ -332,25 +298,32 @@ static void look_at_places(void) {
         if (patron != 0 && patron <= n_slots + 1 && fv_load_relaxed_32(&fv_proc(s)->role) == FV_ROLE_SPARE)
             stand_in[patron - 1] = s;
     }
-    uint32_t n_parts = 0, need = (uint32_t)((view.parts + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT);
     for (uint32_t p = 1; p <= n_workers; p++) {
         uint32_t e = p, steps = 0;
         while (e != 0 && fv_worker_is_blocked(fv_proc(e)) && steps++ < n_slots)
             e = stand_in[e];
         places[p].executor = e;
         places[p].is_ready = e == 0 || stands(e);
-        n_parts += places[p].use == IS_PART;
     }
-    for (uint32_t p = n_workers; p >= 1 && n_parts > need; p--) /* fewer fractions: fewer CPUs for them */
-        if (places[p].use == IS_PART && places[p].n_here == 0 && (places[p].executor == 0 || grants[places[p].executor].ref == 0)) {
-            places[p].use = IS_FREE;
-            n_parts--;
+    for (uint32_t n = 0; n < view.n_nodes; n++) { /* fewer fractions: fewer CPUs for them */
+        uint32_t n_parts = 0, need = (uint32_t)((view.nodes[n].parts + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT);
+        EACH_PLACE(n, p)
+            n_parts += places[p].use == IS_PART;
+        EACH_PLACE(n, back) {
+            uint32_t p = fv_map.seg->cluster.node[n].first + back_end - 1 - back; /* the last ones go first */
+            if (n_parts <= need)
+                break;
+            if (places[p].use == IS_PART && places[p].n_here == 0 && (places[p].executor == 0 || grants[places[p].executor].ref == 0)) {
+                places[p].use = IS_FREE;
+                n_parts--;
+            }
         }
+    }
 }
 
-static uint32_t n_ready(void) {
+static uint32_t n_ready(uint32_t node) {
     uint32_t n = 0;
-    for (uint32_t p = 1; p <= n_workers; p++)
+    EACH_PLACE(node, p)
         n += places[p].use == IS_FREE && places[p].is_ready;
     return n;
 }
@@ -377,10 +350,10 @@ static uint32_t find_guest(void) {
 }
 
 /* A fraction runs in that host, at that place. */
-static void issue_at(uint32_t host, struct shape *s, uint32_t p) {
+static void issue_at(uint32_t host, struct fv_shape *s, uint32_t p) {
     int cpu = fv_proc_cpu(fv_proc(p));
     places[p].use = IS_PART;
-    issue_to(host, s, &s->demand, cpu < 0 ? FV_GRANT_ANY : cpu, p);
+    issue_to(host, s, &s->wish.demand, node_of[p], cpu < 0 ? FV_GRANT_ANY : cpu, p);
 }
 
 /* Does host work at that place, or would it if it were not blocked? */
@@ -403,11 +376,11 @@ static bool has_own(uint32_t host) {
 }
 
 /* k CPUs that are ready go to host, that of its own place first.  True when it is among them. */
-static bool lend(uint32_t host, uint32_t k) {
+static bool lend(uint32_t host, uint32_t node, uint32_t k) {
     bool at_home = false;
     for (int own = 1; own >= 0; own--)
-        for (uint32_t p = 1; p <= n_workers && k > 0; p++)
-            if (places[p].use == IS_FREE && places[p].is_ready && (!own || places[p].executor == host || is_own(p, host))) {
+        EACH_PLACE(node, p)
+            if (k > 0 && places[p].use == IS_FREE && places[p].is_ready && (!own || places[p].executor == host || is_own(p, host))) {
                 places[p].use = IS_WHOLE;
                 places[p].owner = host;
                 fv_store_relaxed_32(&fv_proc(p)->lent_to, host + 1);
@@ -418,22 +391,22 @@ static bool lend(uint32_t host, uint32_t k) {
 }
 
 /* k whole CPUs: all of them are ready. */
-static bool issue_whole(struct shape *s, const struct fv_demand *demand, uint32_t k) {
+static bool issue_whole(struct fv_shape *s, const struct fv_demand *demand, uint32_t node, uint32_t k) {
     uint32_t host = 0;
-    for (uint32_t p = 1; p <= n_workers && host == 0; p++)
-        if (places[p].use == IS_FREE && places[p].is_ready)
+    EACH_PLACE(node, p)
+        if (host == 0 && places[p].use == IS_FREE && places[p].is_ready)
             host = places[p].executor;
     if (host == 0 && (host = find_guest()) == 0)
         return false;
-    lend(host, k);
-    issue_to(host, s, demand, FV_GRANT_LENT, 0);
+    lend(host, node, k);
+    issue_to(host, s, demand, node, FV_GRANT_LENT, 0);
     return true;
 }
 
 /* A fraction: the CPU for it is there.  In an executor that has nothing to do; else in a guest, where the fewest are. */
-static bool issue_part(struct shape *s, bool one_more) {
+static bool issue_part(struct fv_shape *s, uint32_t node, bool one_more) {
     uint32_t fresh = 0, least = 0, guest;
-    for (uint32_t p = 1; p <= n_workers; p++) {
+    EACH_PLACE(node, p) {
         if (places[p].use == IS_PART && places[p].executor != 0 && stands(places[p].executor)) {
             issue_at(places[p].executor, s, p);
             return true;
@@ -457,9 +430,9 @@ static bool issue_part(struct shape *s, bool one_more) {
 
 /* Where a fraction goes on: at its own place if it may, else where the fewest are.  one_more: on a CPU that is none for fractions
  * yet.  0: there is none. */
-static uint32_t place_for(uint32_t host, bool one_more) {
+static uint32_t place_for(uint32_t host, uint32_t node, bool one_more) {
     uint32_t best = 0;
-    for (uint32_t p = 1; p <= n_workers; p++) {
+    EACH_PLACE(node, p) {
         if (one_more ? places[p].use != IS_FREE || !places[p].is_ready : places[p].use != IS_PART)
             continue;
         if (is_own(p, host))
@@ -471,17 +444,17 @@ static uint32_t place_for(uint32_t host, bool one_more) {
 }
 
 /* The first of these goes on.  k: so many CPUs are ready for it. */
-static bool resume(struct shape *s, uint32_t k) {
+static bool resume(struct fv_shape *s, uint32_t k) {
     uint32_t        host = s->heap[0].index, at = 0;
-    uint64_t        cpu = s->demand.units[FV_DEMAND_CPU];
+    uint64_t        cpu = s->wish.demand.units[FV_DEMAND_CPU];
     struct grant   *g = &grants[host];
     struct fv_proc *p = fv_proc(host);
     bool            at_home;
     if (cpu >= FV_DISPATCH_UNIT) {
-        at_home = lend(host, k);
+        at_home = lend(host, g->node, k);
         p->grant_cpu = FV_GRANT_LENT;
     } else {
-        if ((at = place_for(host, k != 0)) == 0)
+        if ((at = place_for(host, g->node, k != 0)) == 0)
             return false;
         at_home = is_own(at, host);
         places[at].use = IS_PART;
@@ -492,8 +465,8 @@ static bool resume(struct shape *s, uint32_t k) {
     g->beside = at;
     g->demand.units[FV_DEMAND_CPU] = cpu;
     g->resumes = 0;
-    fv_dispatch_take(&view, &s->demand);
-    pop(s);
+    fv_dispatch_take(&view, g->node, &s->wish.demand);
+    fv_shape_pop(s);
     /* ORDER lease (release): grant_cpu and lent_to before HELD.  Pairs with lease (acquire) in await_cpus().  Losing it: the task goes on
      * on other CPUs than it has. */
     if (fv_cas_32(&p->lease, FV_LEASE_WANTED, at_home || !has_own(host) ? FV_LEASE_HELD : FV_LEASE_AWAY))
@@ -506,27 +479,30 @@ static bool resume(struct shape *s, uint32_t k) {
 /* ------------------------------------------------------------------------------------------------ a turn */
 
 static int by_rank(const void *a, const void *b) {
-    bool resumes = shapes[*(const uint32_t *)a].resumes;
-    if (resumes != shapes[*(const uint32_t *)b].resumes)
+    bool resumes = fv_shapes[*(const uint32_t *)a].wish.resumes;
+    if (resumes != fv_shapes[*(const uint32_t *)b].wish.resumes)
         return resumes ? -1 : 1;
-    int64_t p = shapes[*(const uint32_t *)a].heap[0].rank_ns, q = shapes[*(const uint32_t *)b].heap[0].rank_ns;
+    int64_t p = fv_shapes[*(const uint32_t *)a].heap[0].rank_ns, q = fv_shapes[*(const uint32_t *)b].heap[0].rank_ns;
     return p < q ? 1 : p > q ? -1 : 0;
 }
 
-static void show_class(struct fv_dispatch_class *c, const struct shape *s, uint64_t now) {
-    c->demand = s->demand;
+static void show_class(struct fv_dispatch_class *c, const struct fv_shape *s, uint64_t now) {
+    c->demand = s->wish.demand;
+    c->types = s->wish.types;
+    c->strategy = s->wish.strategy;
+    c->node = s->wish.node;
     c->n = s->n;
-    c->resumes = s->resumes;
+    c->resumes = s->wish.resumes;
     if (s->n != 0) {
         c->rank_ns = s->heap[0].rank_ns;
         c->waited_ns = now > s->heap[0].queued_ns ? now - s->heap[0].queued_ns : 0;
     }
 }
 
-static uint32_t drop_stale(struct shape *s) {
+static uint32_t drop_stale(struct fv_shape *s) {
     while (s->n != 0 && !is_there(s, &s->heap[0])) {
         forget(s, &s->heap[0]);
-        pop(s);
+        fv_shape_pop(s);
     }
     return s->n;
 }
@@ -536,14 +512,14 @@ static void drop_stale_deep(uint32_t n_pending) {
     if (n_stale < STALE_LEAST || n_stale < n_pending / 2)
         return;
     n_stale = 0;
-    for (uint32_t i = 0; i < n_shapes; i++) {
-        struct shape *s = &shapes[i];
+    for (uint32_t i = 0; i < fv_n_shapes; i++) {
+        struct fv_shape *s = &fv_shapes[i];
         uint32_t      n = s->n;
         s->n = 0;
         for (uint32_t k = 0; k < n; k++) {
-            struct entry e = s->heap[k];
+            struct fv_entry e = s->heap[k];
             if (is_there(s, &e))
-                push(s, e); /* at s->n <= k: in place */
+                fv_shape_push(s, e); /* at s->n <= k: in place */
             else
                 forget(s, &e);
         }
@@ -553,16 +529,16 @@ static void drop_stale_deep(uint32_t n_pending) {
 static uint32_t list_classes(uint64_t now) {
     static uint32_t *order, room;
     uint32_t         n = 0, pending = 0;
-    if (room < n_shapes) {
-        uint32_t *p = realloc(order, room_shapes * sizeof *p);
+    if (room < fv_n_shapes) {
+        uint32_t *p = realloc(order, 2 * fv_n_shapes * sizeof *p);
         if (p == NULL)
             return 0;
-        order = p, room = room_shapes;
+        order = p, room = 2 * fv_n_shapes;
     }
-    for (uint32_t i = 0; i < n_shapes; i++) {
-        if (drop_stale(&shapes[i]) == 0)
+    for (uint32_t i = 0; i < fv_n_shapes; i++) {
+        if (drop_stale(&fv_shapes[i]) == 0)
             continue;
-        pending += shapes[i].n;
+        pending += fv_shapes[i].n;
         order[n++] = i;
     }
     if (n > CLASSES_MOST) /* those of the lowest rank wait until there are fewer */
@@ -570,62 +546,76 @@ static uint32_t list_classes(uint64_t now) {
     view.n_classes = FV_MIN(n, CLASSES_MOST);
     for (uint32_t c = 0; c < view.n_classes; c++) {
         class_shape[c] = order[c];
-        show_class(&classes[c], &shapes[order[c]], now);
+        show_class(&classes[c], &fv_shapes[order[c]], now);
     }
     return pending;
 }
 
 struct want {
-    uint32_t places, idle_places; /* free places that are to be ready; and if somebody is idle there */
-    bool     stalled;             /* somebody could start, if a process were there */
-    uint64_t low_ns;              /* when the first of low priority counts as an ordinary one */
+    bool     idle;    /* some place is wanted only if somebody is idle there */
+    bool     stalled; /* somebody could start, if a process were there */
+    uint64_t low_ns;  /* when the first of low priority counts as an ordinary one */
 };
 
-/* Starts what may start and has its CPUs ready; what has not is counted in *want. */
+static void copy_plan(void) {
+    plan.hosts_used = view.hosts_used;
+    plan.n_classes = view.n_classes;
+    memcpy(plan.nodes, view.nodes, view.n_nodes * sizeof *view.nodes);
+    memcpy(plan.use, view.use, view.n_nodes * sizeof *view.use);
+    memset(node_want, 0, view.n_nodes * sizeof *node_want);
+}
+
+/* Starts what may start and has its CPUs ready; what has not is counted in *want and by node. */
 static void grant_all(uint64_t now, struct want *want) {
-    static bool             waits[CLASSES_MOST];
-    struct fv_dispatch_view plan = view;
+    static struct {
+        uint32_t at, n; /* 1 + the node where one of the class waits for CPUs to be ready; how many do, anywhere */
+    } waits[CLASSES_MOST];
+    uint32_t node;
     memset(waits, 0, view.n_classes * sizeof *waits);
-    for (int c = fv_dispatch_pick(&plan); c >= 0; c = fv_dispatch_pick(&plan)) {
-        struct shape    *s = &shapes[class_shape[c]];
-        struct fv_demand d = s->demand;
-        uint64_t         cpu = d.units[FV_DEMAND_CPU];
-        bool             low = !s->resumes && classes[c].rank_ns + (int64_t)now < 0, done = false;
-        uint32_t         k = (uint32_t)(cpu / FV_DISPATCH_UNIT);
+    copy_plan();
+    for (int c = fv_dispatch_pick(&plan, &node); c >= 0; c = fv_dispatch_pick(&plan, &node)) {
+        struct fv_shape  *s = &fv_shapes[class_shape[c]];
+        struct node_want *w = &node_want[node];
+        struct fv_demand  d = s->wish.demand;
+        uint64_t          cpu = d.units[FV_DEMAND_CPU], parts = plan.nodes[node].parts;
+        bool              low = !s->wish.resumes && classes[c].rank_ns + (int64_t)now < 0, done = false;
+        uint32_t          k = (uint32_t)(cpu / FV_DISPATCH_UNIT);
         if (k == 0 && cpu != 0) /* it may need one more CPU for fractions */
-            k = (plan.parts + cpu + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT > (plan.parts + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT;
-        if (!waits[c]) {
-            bool ready = k == 0 || n_ready() >= want->places + want->idle_places + k;
-            if (s->resumes) {
+            k = (parts + cpu + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT > (parts + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT;
+        if (waits[c].at != node + 1) {
+            bool ready = k == 0 || n_ready(node) >= w->places + w->idle_places + k;
+            if (s->wish.resumes) {
                 done = ready && resume(s, k);
             } else if (cpu >= FV_DISPATCH_UNIT) {
-                done = ready && issue_whole(s, &d, k);
+                done = ready && issue_whole(s, &d, node, k);
             } else if (cpu != 0) {
-                done = ready && issue_part(s, k != 0);
+                done = ready && issue_part(s, node, k != 0);
             } else {
                 uint32_t guest = find_guest();
                 if (guest != 0) {
-                    issue_to(guest, s, &d, FV_GRANT_ANY, 0);
+                    issue_to(guest, s, &d, node, FV_GRANT_ANY, 0);
                     done = true;
                 } else { /* no process is left: in a worker, as if it asked for a CPU */
                     d.units[FV_DEMAND_CPU] = FV_DISPATCH_UNIT;
-                    k = fv_dispatch_lacks(&plan, &d) < 0;
-                    done = k != 0 && n_ready() > want->places + want->idle_places && issue_whole(s, &d, 1);
+                    k = fv_dispatch_lacks(&plan, node, &d) < 0;
+                    done = k != 0 && n_ready(node) > w->places + w->idle_places && issue_whole(s, &d, node, 1);
                     if (k == 0)
                         d.units[FV_DEMAND_CPU] = 0;
                 }
             }
         }
-        fv_dispatch_take(&plan, &d);
+        fv_dispatch_take(&plan, node, &d);
         if (done) {
             drop_stale(s);
             show_class(&classes[c], s, now);
+            classes[c].n -= FV_MIN(waits[c].n, classes[c].n);
             tick_ns = TICK_LEAST_NS, ask_times = 1;
             continue;
         }
-        waits[c] = true;
+        waits[c].at = node + 1, waits[c].n++;
         classes[c].n--;
-        *(low ? &want->idle_places : &want->places) += k;
+        *(low ? &w->idle_places : &w->places) += k;
+        want->idle |= low && k != 0;
         want->stalled = true;
         if (low && (want->low_ns == 0 || (uint64_t)-classes[c].rank_ns < want->low_ns))
             want->low_ns = (uint64_t)-classes[c].rank_ns;
@@ -641,22 +631,17 @@ static void ask(uint32_t s, bool on) {
     fv_bell_ring(p);
 }
 
-/* Who is to stand by: hosts, executors of places in use, and as many more as are wanted: those that do already, then those that
- * have nothing to do, then the others. */
-static bool ask_all(const struct want *want) {
-    bool any = false;
-    memset(wanted, 0, (n_slots + 1) * sizeof *wanted);
-    for (uint32_t s = 1; s <= n_slots; s++)
-        wanted[s] = grants[s].ref != 0;
-    uint32_t more = want->places + want->idle_places, times = more > n_ready() ? ask_times : 1, n = 0;
-    for (uint32_t p = 1; p <= n_workers; p++)
-        if (places[p].executor != 0 && places[p].use != IS_FREE)
-            wanted[places[p].executor] = true;
+/* As many more of that node are to stand by as are wanted: those that do already, then those that have nothing to do, then the others. */
+static void want_there(uint32_t node) {
+    const struct node_want *w = &node_want[node];
+    uint32_t                more = w->places + w->idle_places, times = more > n_ready(node) ? ask_times : 1, n = 0;
     enum { READY, ASKED, IDLE, ANY };
     for (int round = READY; round <= ANY; round++) {
-        uint32_t room = round == READY ? more : round == ANY ? want->places * times : more * times;
-        for (uint32_t p = 1; p <= n_workers && n < room; p++) {
+        uint32_t room = round == READY ? more : round == ANY ? w->places * times : more * times;
+        EACH_PLACE(node, p) {
             uint32_t e = places[p].executor;
+            if (n >= room)
+                break;
             if (e == 0 || places[p].use != IS_FREE || wanted[e])
                 continue;
             if (round == READY   ? places[p].is_ready
@@ -668,6 +653,19 @@ static bool ask_all(const struct want *want) {
             }
         }
     }
+}
+
+/* Who is to stand by: hosts, executors of places in use, and those that are wanted. */
+static bool ask_all(void) {
+    bool any = false;
+    memset(wanted, 0, (n_slots + 1) * sizeof *wanted);
+    for (uint32_t s = 1; s <= n_slots; s++)
+        wanted[s] = grants[s].ref != 0;
+    for (uint32_t p = 1; p <= n_workers; p++)
+        if (places[p].executor != 0 && places[p].use != IS_FREE)
+            wanted[places[p].executor] = true;
+    for (uint32_t n = 0; n < view.n_nodes; n++)
+        want_there(n);
     for (uint32_t s = 1; s <= n_slots; s++) {
         ask(s, wanted[s]);
         any |= wanted[s];
@@ -675,27 +673,46 @@ static bool ask_all(const struct want *want) {
     return any;
 }
 
+/* Sums over all nodes, and each of them. */
+static void publish_use(void) {
+    struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+    uint64_t                  cpu = 0, used[FV_N_RESOURCES] = {0};
+    for (uint32_t n = 0; n < view.n_nodes; n++) {
+        const struct fv_dispatch_node *from = &view.nodes[n];
+        struct fv_node                *to = &fv_map.seg->cluster.node[n];
+        to->cpu_used = from->used.units[FV_DEMAND_CPU] + from->parts;
+        cpu += to->cpu_used;
+        for (uint32_t i = 0; i < d->n_resources; i++) {
+            to->used[i] = from->used.units[FV_DEMAND_CUSTOM + i];
+            used[i] += to->used[i];
+        }
+    }
+    d->cpu_used = cpu;
+    for (uint32_t i = 0; i < d->n_resources; i++)
+        fv_store_relaxed_64(&d->resource[i].used, used[i]);
+}
+
 static void publish(uint32_t n_pending) {
     struct fv_dispatch_state *d = &fv_map.seg->dispatch;
     d->n_pending = n_pending;
     d->n_granted = n_granted;
-    d->cpu_used = view.used.units[FV_DEMAND_CPU] + view.parts;
-    for (uint32_t i = 0; i < d->n_resources; i++)
-        fv_store_relaxed_64(&d->resource[i].used, view.used.units[FV_DEMAND_CUSTOM + i]);
+    publish_use();
     uint32_t n = 0;
     for (uint32_t c = 0; c < view.n_classes && n < FV_PENDING_SHOWN; c++) {
-        const struct shape *s = &shapes[class_shape[c]];
+        const struct fv_shape *s = &fv_shapes[class_shape[c]];
         if (s->n == 0)
             continue;
         struct fv_pending *w = &d->pending[n++];
         w->n = s->n;
-        w->lacks = (int16_t)fv_dispatch_lacks(&view, &s->demand);
-        w->free_units = w->lacks < 0 ? 0 : fv_dispatch_free(&view, w->lacks);
+        uint32_t at = fv_dispatch_waits_at(&view, &classes[c]);
+        w->node = at == FV_PLACE_NONE ? 0 : at + 1;
+        w->lacks = at == FV_PLACE_NONE ? -1 : (int16_t)fv_dispatch_lacks(&view, at, &s->wish.demand);
+        w->free_units = w->lacks < 0 ? 0 : fv_dispatch_free(&view, at, w->lacks);
         w->priority = (int16_t)s->heap[0].priority;
-        w->resumes = s->resumes;
-        w->cpu_units = s->demand.units[FV_DEMAND_CPU];
+        w->resumes = s->wish.resumes;
+        w->cpu_units = s->wish.demand.units[FV_DEMAND_CPU];
         w->since_ns = s->heap[0].queued_ns;
-        memcpy(w->want, &s->demand.units[FV_DEMAND_CUSTOM], sizeof w->want);
+        memcpy(w->want, &s->wish.demand.units[FV_DEMAND_CUSTOM], sizeof w->want);
     }
     fv_store_release_32(&d->n_shown, n);
 }
@@ -717,10 +734,10 @@ uint64_t fv_dispatch_turn(void) {
     if (list_classes(now) != 0)
         fv_store_release_32(&d->busy, 1);
     grant_all(now, &want);
-    bool     any = ask_all(&want);
+    bool     any = ask_all();
     uint32_t pending = n_listed = list_classes(now);
     publish(pending);
-    fv_store_release_32(&d->idle_wanted, want.idle_places != 0);
+    fv_store_release_32(&d->idle_wanted, want.idle);
     fv_store_release_32(&d->busy, any || pending != 0 || n_granted != 0);
     if (!want.stalled)
         return want.low_ns;

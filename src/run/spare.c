@@ -45,6 +45,7 @@ static enum spare spare_for(uint32_t slot) {
     for (uint32_t s = first; s <= fv_rt.n_worker_slots; s++)
         if (fv_bit_claim(fv_map.seg->spares, s)) { /* came to stand by meanwhile */
             fv_store_relaxed_32(&p->want_spare, 0);
+            fv_proc(s)->node = fv_proc(slot)->node;
             fv_store_release_32(&fv_proc(s)->patron, slot + 1);
             fv_bell_ring(fv_proc(s));
             return SPARE_FOUND;

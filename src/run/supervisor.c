@@ -100,8 +100,11 @@ bool fv_child_spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     p->cpu = fv_rt.options.pin && fv_rt.topo.n_allowed > 0 && role != FV_ROLE_ACTOR ? fv_rt.topo.cpus[i] : -1;
     if (patron != 0)
         fv_store_release_32(&p->patron, patron);
-    if ((patron = fv_load_acquire_32(&p->patron)) != 0) /* also that of the spare that died here: it may still be blocked */
+    p->node = slot <= fv_rt.n_workers ? fv_cluster_node_of(slot) : 0;
+    if ((patron = fv_load_acquire_32(&p->patron)) != 0) { /* also that of the spare that died here: it may still be blocked */
         p->cpu = fv_proc(patron - 1)->cpu;
+        p->node = fv_proc(patron - 1)->node;
+    }
     p->wait_reason = FV_WAIT_START;
     fv_store_release_32(&p->role, role);
     fv_bit_set(fv_map.seg->active, slot);

@@ -22,7 +22,7 @@
 #include "base/base.h"
 
 #define FV_MAGIC          0x4645564552303031ull /* "FEVER001" */
-#define FV_LAYOUT_VERSION 7u
+#define FV_LAYOUT_VERSION 8u
 
 #define FV_MAX_PROCS      4096u
 #define FV_SLAB_BITS      20u
@@ -562,7 +562,7 @@ static inline uint64_t fv_attempt_check(const uint64_t word[8]) {
  *   idle_wanted  supervisor                            a worker that has nothing to do tells it: tasks of low priority wait for that
  *   cpu_units,   driver at init, frozen
  *   resource
- *     name, total
+ *     name, total                                      of all nodes
  *   others       supervisor                            for the tools and the validator
  *
  * If the owner of a grant dies the supervisor counts the grant as over; nothing here is a truth.
@@ -579,8 +579,38 @@ struct fv_pending { /* tasks that ask for the same, and wait */
     int16_t  priority; /* of the first */
     uint64_t cpu_units, since_ns, free_units;
     uint32_t resumes;  /* 1: they have started, and want their CPUs again */
-    uint32_t pad0;
+    uint32_t node;     /* 1 + that for which they wait; 0: there is none that could hold one of them */
     uint64_t want[FV_N_RESOURCES];
+};
+/* Nodes.  A node is so many worker slots side by side, which take its CPUs, and its share of custom resources.
+ *
+ *   types, and of nodes type, first, n_workers, number   driver at init, frozen
+ *   state, used                                          supervisor, for the tools
+ */
+#define FV_NODES      256u
+#define FV_NODE_TYPES 64u
+#define FV_LABELS     8u
+enum fv_node_state { FV_NODE_UP = 1 };
+struct fv_node_label {
+    char key[24], value[24];
+};
+struct fv_node_type {
+    char                 name[24];
+    uint32_t             n_cpus, n_labels;
+    uint64_t             total[FV_N_RESOURCES]; /* 1/10000 */
+    struct fv_node_label label[FV_LABELS];
+};
+struct fv_node {
+    uint32_t state, type;
+    uint32_t first, n_workers; /* worker slots */
+    uint32_t number;           /* among those of its type: "small-1" */
+    uint32_t n_granted;
+    uint64_t cpu_used, used[FV_N_RESOURCES];
+};
+struct fv_node_table {
+    uint32_t            n_types, n_nodes;
+    struct fv_node_type type[FV_NODE_TYPES];
+    struct fv_node      node[FV_NODES];
 };
 struct fv_dispatch_state {
     uint64_t queued_by[FV_MAX_PROCS / 64] FV_ALIGNED(64);
@@ -732,6 +762,7 @@ struct fv_segment {
     struct fv_warm_state warm;
     /* the dispatcher: see core/queued.h */
     struct fv_dispatch_state dispatch;
+    struct fv_node_table cluster;
     /* the keeper: see core/store.h */
     struct fv_keeper_state keeper;
     /* hints: which slots sleep for want of work, which spares stand by, which slots are in use */

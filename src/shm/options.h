@@ -20,6 +20,7 @@ struct fv_resource_want {
  * submit), and frozen.  If the home dies first it is a garbage block; afterwards it is freed with the slot (fv_task_options_free).
  *
  *   cpu_units   0: it takes no CPU
+ *   types       bit t: nodes of that type will do; strategy (enum fv_place_strategy), node: on which (core/placement.h)
  *   retry       FEVER_RETRY_NONE, FEVER_RETRY_ALL, or FV_RETRY_CODES: one of n_codes
  *   env         n_env texts NAME=value, each with its end, one after the other
  */
@@ -32,11 +33,13 @@ struct fv_task_options_block {
     uint32_t max_calls;
     int16_t  priority;
     uint8_t  retry;
-    uint8_t  pad0;
+    uint8_t  strategy;
     uint16_t n_resources, n_codes;
     uint32_t n_env, env_bytes;
+    uint32_t node, pad0;
+    uint64_t types;
     struct fv_resource_want resource[];
 };
-_Static_assert(sizeof(struct fv_task_options_block) == 88, "whole words");
+_Static_assert(sizeof(struct fv_task_options_block) == 104, "whole words");
 
 #endif

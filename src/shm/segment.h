@@ -101,4 +101,13 @@ static inline bool fv_bit_claim(uint64_t *map, uint32_t i) {
         for (uint64_t fv_b_ = fv_load_relaxed_64(&fv_map.seg->active[fv_w_]); fv_b_ != 0; fv_b_ &= fv_b_ - 1) \
             for (uint32_t p = fv_w_ * 64 + (uint32_t)__builtin_ctzll(fv_b_), fv_o_ = 1; fv_o_; fv_o_ = 0)
 
+/* The node to which a worker slot belongs. */
+static inline uint32_t fv_cluster_node_of(uint32_t slot) {
+    const struct fv_node_table *c = &fv_map.seg->cluster;
+    uint32_t                 n = 0;
+    while (n + 1 < c->n_nodes && slot >= c->node[n + 1].first)
+        n++;
+    return n;
+}
+
 #endif
