@@ -644,6 +644,7 @@ struct fever_context {
     bool      cancelled;   /* as fever_cancelled(), but the task may still end as if nothing were */
     uint64_t  seed;        /* differs by task, is the same in every attempt */
     const char *name;      /* of the task: its own (option name), else its definition's; good until the body ends */
+    const char *node_name; /* "gpu-1", for option node; "node-0" without option nodes */
 };
 
 /* fever_context: what a task body may know of itself.

@@ -37,7 +37,7 @@ PLAT_SOURCES += src/plat/stack.c
 OBS_SOURCES  = src/obs/find.c src/obs/read.c
 CLI_SOURCES  = src/cli/attach.c src/cli/detail.c src/cli/help.c src/cli/list.c src/cli/main.c src/cli/options.c \
                src/cli/process.c src/cli/status.c src/cli/table.c src/cli/task.c
-CLI_SOURCES += src/cli/resources.c src/cli/actor.c src/cli/stack.c src/cli/metrics.c
+CLI_SOURCES += src/cli/node.c src/cli/resources.c src/cli/actor.c src/cli/stack.c src/cli/metrics.c
 
 # objects with a name, a shape, metadata
 CORE_SOURCES += src/core/object.c

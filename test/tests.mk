@@ -22,7 +22,7 @@ C_TESTS      += test/t_adoption test/t_oomkill
 C_TESTS      += test/t_store_core
 C_TESTS      += test/t_error test/t_fileio test/t_file
 C_TESTS      += test/t_policy test/t_resources test/t_evict
-C_TESTS      += test/t_scale
+C_TESTS      += test/t_scale test/t_nodes
 # objects as people see them
 C_TESTS      += test/t_array test/t_leak
 SCRIPT_TESTS  = test/check-layers test/check-order test/check-man test/t_compile test/t_openmp test/t_cli test/t_simulate test/model/run-models

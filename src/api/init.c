@@ -563,6 +563,10 @@ const struct fever_context *fever_context(void) {
     c.name = fv_task_own_name(index);
     if (c.name == NULL)
         c.name = fv_defs[fv_task(index)->def]->name;
+    static __thread char node_name[sizeof fv_map.seg->cluster.type[0].name + 12];
+    const struct fv_node *node = &fv_map.seg->cluster.node[c.node];
+    snprintf(node_name, sizeof node_name, "%.23s-%u", fv_map.seg->cluster.type[node->type].name, node->number);
+    c.node_name = node_name;
     uint64_t z = c.task.id + 0x9E3779B97F4A7C15ull; /* splitmix64 */
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;

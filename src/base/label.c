@@ -61,7 +61,7 @@ static bool parse_term(struct fv_selector *s, char *text) {
         t->key = word_of(text);
         t->values = &s->value[s->n_values];
         for (char *v = strtok_r(equals + 1, "|", &save); v != NULL; v = strtok_r(NULL, "|", &save)) {
-            if (s->n_values == FV_SELECTOR_VALUES || (v = word_of(v)) == NULL)
+            if (s->n_values == FV_SELECTOR_VALUES || (v = word_of(v)) == NULL || strpbrk(v, "=!") != NULL)
                 return false;
             s->value[s->n_values++] = v;
             t->n_values++;

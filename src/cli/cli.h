@@ -77,6 +77,10 @@ const char *cli_who(const struct fv_obs *o, uint32_t p, char *buf, size_t bytes)
 /* {"ref", "name", "state"} of a ref, null for 0 */
 json_t *cli_ref(const struct fv_obs *o, uint64_t id);
 
+/* node.c: rows of nodes; "small-1", of a node or of one that is none */
+json_t     *cli_nodes(const struct cli *cli, const struct fv_obs *o, size_t *n_all_out);
+const char *cli_node_name(const struct fv_segment *s, uint32_t node, char *buf, size_t bytes);
+
 /* resources.c: adds what tasks have taken, and what waits, to a status; and says it */
 void cli_resources(const struct fv_segment *s, json_t *status);
 void cli_print_resources(const json_t *status);

@@ -17,10 +17,11 @@ static const struct {
      "For each runtime of this user: its processes, what each is doing or waiting for and since when,\n"
      "its tasks and objects by state, the store, deaths and recoveries, and what is unusual about it.\n"
      "How long a task has been running is known only for tasks with a time limit.\n"},
-    {"list", "list workers, tasks, actors or objects",
-     "usage: fever list workers|tasks|actors|objects [--json] [--pid PID] [--limit N] [--state STATE]\n"
+    {"list", "list nodes, workers, tasks, actors or objects",
+     "usage: fever list nodes|workers|tasks|actors|objects [--json] [--pid PID] [--limit N] [--state STATE]\n"
      "       fever list tasks --detail [the same options]\n"
      "\n"
+     "  nodes     name, its workers, CPUs and resources in use and in all, labels\n"
      "  workers   number, process, CPU, what it is doing, tasks that it ended, how often it was replaced\n"
      "  tasks     ref, name, state, attempt, who runs it, whose it is, what a waiting one waits for\n"
      "  actors    class, name, state, process, restarts, calls begun, calls that wait, how long they wait, holders\n"

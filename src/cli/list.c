@@ -1,4 +1,4 @@
-/* cli/list.c: fever list workers|tasks|actors|objects.
+/* cli/list.c: fever list nodes|workers|tasks|actors|objects.
  *
  * Run by:          the fever command.
  * Shared state:    reads the segment through obs/.
@@ -8,6 +8,10 @@
 
 #include "cli/cli.h"
 
+static const struct cli_column node_columns[] = {
+    {"name", "NODE", CLI_TEXT},       {"state", "STATE", CLI_TEXT},   {"type", "TYPE", CLI_TEXT},     {"first_worker", "FROM", CLI_COUNT}, {"workers", "WORKERS", CLI_COUNT},
+    {"cpu", "CPU", CLI_TEXT},         {"resources", "RESOURCES", CLI_TEXT}, {"labels", "LABELS", CLI_TEXT},
+};
 static const struct cli_column worker_columns[] = {
     {"number", "WORKER", CLI_COUNT}, {"role", "ROLE", CLI_TEXT},          {"pid", "PID", CLI_COUNT},
     {"cpu", "CPU", CLI_COUNT},       {"state", "STATE", CLI_TEXT},        {"waiting_s", "WAITING", CLI_SECONDS},
@@ -42,6 +46,7 @@ static const struct listing {
     const struct cli_column *columns;
     size_t                   n_columns;
 } listings[] = {
+    {"nodes", cli_nodes, node_columns, FV_COUNT_OF(node_columns)},
     {"workers", list_workers, worker_columns, FV_COUNT_OF(worker_columns)},
     {"tasks", cli_tasks, task_columns, FV_COUNT_OF(task_columns)},
     {"actors", cli_actors, actor_columns, FV_COUNT_OF(actor_columns)},
@@ -57,7 +62,7 @@ int cli_list(const struct cli *cli, const char *what) {
         if (strcmp(what, listings[i].what) == 0)
             l = &listings[i];
     if (l == NULL) {
-        fprintf(stderr, "fever: list what?  workers, tasks, actors or objects\n");
+        fprintf(stderr, "fever: list what?  nodes, workers, tasks, actors or objects\n");
         return CLI_USAGE;
     }
     if (cli->detail && l->make != cli_tasks) {

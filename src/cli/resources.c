@@ -21,14 +21,21 @@ static void say_demand(const struct fv_dispatch_state *d, const struct fv_pendin
             n += (size_t)snprintf(text + n, bytes - n, ", %.6g %.31s", (double)w->want[i] / UNITS, d->resource[i].name);
 }
 
-static void say_reason(const struct fv_dispatch_state *d, const struct fv_pending *w, char *text, size_t bytes) {
+static void say_reason(const struct fv_segment *s, const struct fv_pending *w, char *text, size_t bytes) {
+    const struct fv_dispatch_state *d = &s->dispatch;
+    char                            name[48], where[64] = "";
     int r = w->lacks - 2;
-    if (w->lacks == 0)
-        snprintf(text, bytes, "needs %.6g cpu, %.6g free", (double)w->cpu_units / UNITS, (double)w->free_units / UNITS);
+    if (s->cluster.n_nodes > 1 && w->node != 0)
+        snprintf(where, sizeof where, " on %s", cli_node_name(s, w->node - 1, name, sizeof name));
+    if (w->node == 0)
+        snprintf(text, bytes, "no node that is up could hold it");
+    else if (w->lacks == 0)
+        snprintf(text, bytes, "needs %.6g cpu, %.6g free%s", (double)w->cpu_units / UNITS, (double)w->free_units / UNITS, where);
     else if (w->lacks == 1)
         snprintf(text, bytes, "needs a process, and there are as many as max_spares allows");
     else if (r >= 0 && r < (int)n_resources(d))
-        snprintf(text, bytes, "needs %.6g %.31s, %.6g free", (double)w->want[r] / UNITS, d->resource[r].name, (double)w->free_units / UNITS);
+        snprintf(text, bytes, "needs %.6g %.31s, %.6g free%s", (double)w->want[r] / UNITS, d->resource[r].name, (double)w->free_units / UNITS,
+                 where);
     else
         snprintf(text, bytes, "waits until workers have ended what they run, or for its turn");
 }
@@ -50,7 +57,7 @@ void cli_resources(const struct fv_segment *s, json_t *status) {
         const struct fv_pending *w = &d->pending[i];
         char demand[256], reason[160];
         say_demand(d, w, demand, sizeof demand);
-        say_reason(d, w, reason, sizeof reason);
+        say_reason(s, w, reason, sizeof reason);
         json_array_append_new(pending, json_pack("{s:I, s:o, s:i, s:b, s:f, s:o}", "tasks", (json_int_t)w->n, "each", cli_text(demand), "priority",
                                                  (int)w->priority, "resumes", (int)(w->resumes != 0), "waiting_s", now > w->since_ns ? (double)(now - w->since_ns) * 1e-9 : 0.0,
                                                  "reason", cli_text(reason)));
