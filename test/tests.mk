@@ -51,7 +51,7 @@ CRASH_KILL_SOURCES = test/crash/kill.c test/crash/ops.c test/crash/roles.c test/
                      $(BASE_SOURCES) $(PLAT_SOURCES) $(SHM_SOURCES) $(POLICY_SOURCES) $(RUN_SOURCES) $(API_SOURCES) \
                      src/core/delay.c src/core/group.c src/core/options.c src/core/stream.c src/core/sweep.c src/core/task.c src/core/validate.c
 CRASH_KILL_SOURCES += src/core/attempt.c src/core/failure.c
-CRASH_KILL_SOURCES += src/core/home.c src/core/queued.c
+CRASH_KILL_SOURCES += src/core/home.c src/core/placement.c src/core/queued.c
 CRASH_KILL_SOURCES += src/core/cancel.c
 CRASH_KILL_SOURCES += src/core/object.c
 CRASH_KILL_SOURCES += src/core/actor.c src/core/deadlock.c src/core/name.c
