@@ -31,7 +31,7 @@
       "1e6 calls without a ref from one caller to one actor, until all are run") \
     X(actor_nn,    2, "", \
       "1e6 calls without a ref from 16 senders, two at a time, to 4 actors") \
-    X(actor_spawn, 1, "", \
+    X(actor_spawn, 1, "fork-wait", \
       "make an actor and call it once") \
     X(put_small,   1, "malloc", \
       "put of 100 bytes and release") \
@@ -109,7 +109,7 @@
     X("pthread-pool",    NULL,                  "",                      "threads around a mutex and condition variables") \
     X("fork-mutex",      NULL,                  "",                      "forked processes around a process-shared mutex") \
     X("fork-pipe",       NULL,                  "",                      "forked processes fed through pipes") \
-    X("fork-wait",       NULL,                  "",                      "fork, waitpid, fork") \
+    X("fork-wait",       NULL,                  "",                      "fork, waitpid, fork; of actor_spawn: fork and waitpid") \
     X("serial",          NULL,                  "",                      "a plain loop") \
     X("malloc",          NULL,                  "",                      "malloc, memcpy, free") \
     X("memcpy-2m",       NULL,                  "",                      "memcpy into private warm memory in 2 MiB pages") \

@@ -171,9 +171,26 @@ static void run_fork_wait(const struct bench_config *config) {
     bench_figure("recover", bench_median(ms, (size_t)n));
 }
 
+/* A child that ends at once, and is waited for. */
+static void run_fork_spawn(const struct bench_config *config) {
+    double us[BENCH_PARKED_MAX];
+    int    n = config->sizes->parked;
+    for (int i = 0; i < n; i++) {
+        uint64_t start = bench_now_ns();
+        pid_t    pid = fork();
+        if (pid == 0)
+            _exit(0);
+        if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+            bench_fail("fork: %s", strerror(errno));
+        us[i] = (double)(bench_now_ns() - start) / 1e3;
+    }
+    bench_figure("actor_spawn", bench_median(us, (size_t)n));
+}
+
 const struct bench_case bench_cases_plain[] = {
     {"put_small", "malloc", run_malloc},      {"live", "malloc", run_live_malloc},
         {"put_big", "memcpy-2m", run_memcpy_2m}, {"put_big", "memcpy-4k", run_memcpy_4k},
     {"put_big", "movsb-2m", run_movsb_2m},    {"put_big", "movsb-4k", run_movsb_4k},   {"put_cold", "memcpy-cold", run_memcpy_cold},
-    {"map", "serial", run_serial},            {"recover", "fork-wait", run_fork_wait}, {NULL, NULL, NULL},
+    {"map", "serial", run_serial},            {"recover", "fork-wait", run_fork_wait}, {"actor_spawn", "fork-wait", run_fork_spawn},
+    {NULL, NULL, NULL},
 };

@@ -255,37 +255,61 @@ static uint64_t word_of(uint32_t index, uint64_t t) {
     return ((fv_load_acquire_64(&task->truth) ^ t) & ~(uint64_t)FV_FLAGS) == 0 ? word : 0;
 }
 
-void fv_actor_fail_calls(struct fv_self *self, uint64_t actor, const struct fever_error *why) {
-    /* ORDER call-idle (seq_cst): the actor has ended; then a fence in every process; then the look.  Pairs with call-idle (seq_cst) in
-     * fv_actor_deliver(): who made a call that we do not see yet sees that the actor has ended. */
-    fv_bell_barrier();
-    FV_EACH_ACTIVE(p)
-        for (uint32_t i = p << fv_map.shift, end = i + fv_load_acquire_32(&fv_proc(p)->slab_limit); i < end; i++) {
-            uint64_t t = fv_load_acquire_64(&fv_task(i)->truth), word = word_of(i, t);
-            if (word != 0 && fv_call_is_for(word, actor))
-                fail_call(self, i, t, why);
-        }
+static void fail_calls_of(struct fv_self *self, uint32_t p, uint64_t actor, const struct fever_error *why) {
+    for (uint32_t i = p << fv_map.shift, end = i + fv_load_acquire_32(&fv_proc(p)->slab_limit); i < end; i++) {
+        uint64_t t = fv_load_acquire_64(&fv_task(i)->truth), word = word_of(i, t);
+        if (word != 0 && fv_call_is_for(word, actor))
+            fail_call(self, i, t, why);
+    }
 }
 
-/* Why it ended, if that can be known still. */
-static bool error_of(struct fv_self *self, uint64_t actor, struct fever_error *e) {
+void fv_actor_fail_calls(struct fv_self *self, uint64_t actor, bool is_held, const struct fever_error *why) {
+    /* ORDER call-idle (seq_cst): the actor has ended; then a fence in every process; then the look.  Pairs with call-idle (seq_cst) in
+     * fv_actor_deliver(): who made a call that we do not see yet sees that the actor has ended.  (The lane was there before the call.) */
+    fv_bell_barrier();
+    if (!is_held) {
+        FV_EACH_ACTIVE(p)
+            fail_calls_of(self, p, actor, why);
+        return;
+    }
+    const struct fv_actor *a = fv_actor_of(fv_ref_index(actor));
+    bool                   is_counted = a->restarts == 0; /* else a call that died with its process may be behind `passed` */
+    /* ORDER lane (acquire): the list's head before the lanes.  Pairs with lane (release) in add_lane(). */
+    for (uint64_t at = fv_load_acquire_64(&a->lanes); at != 0; at = ((const struct fv_lane *)fv_at(at))->next) {
+        const struct fv_lane *l = fv_at(at);
+        if (!is_counted || fv_lane_depth(l) != 0 || fv_load_acquire_32(&l->stalled))
+            fail_calls_of(self, l->submitter, actor, why);
+    }
+}
+
+/* Why it ended; it is held. */
+static void describe_end(uint64_t actor, struct fever_error *e) {
     uint32_t index = 0;
     uint64_t t = 0;
-    if (fv_hold(self, actor) < 0)
-        return false;
-    bool failed = fv_ref_check(actor, &index, &t) == 0 && fv_truth_state(t) == FV_FAIL;
-    if (failed)
+    memset(e, 0, sizeof *e);
+    if (fv_ref_check(actor, &index, &t) == 0 && fv_truth_state(t) == FV_FAIL)
         fv_task_get_error(index, e);
     else
         snprintf(e->text, sizeof e->text, "it has ended");
+}
+
+/* The same, if that can be known still. */
+static bool error_of(struct fv_self *self, uint64_t actor, struct fever_error *e) {
+    if (fv_hold(self, actor) < 0)
+        return false;
+    describe_end(actor, e);
     fv_unhold(self, actor);
     return true;
 }
 
 void fv_actor_ended(struct fv_self *self, uint64_t actor) {
     struct fever_error e;
-    memset(&e, 0, sizeof e);
-    fv_actor_fail_calls(self, actor, error_of(self, actor, &e) ? &e : NULL);
+    bool               is_held = fv_hold(self, actor) == 0;
+    if (is_held)
+        describe_end(actor, &e);
+    fv_actor_fail_calls(self, actor, is_held, is_held ? &e : NULL);
+    if (is_held)
+        fv_unhold(self, actor);
 }
 
 void fv_actor_tell_slow(struct fv_self *self, uint64_t actor, uint32_t index, uint64_t t) {
@@ -419,8 +443,11 @@ void fv_actor_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict
     last_dead = actor;
     set_cause(&last_error, index, why, killed);
     fv_task_set_failure(self, index, &last_error);
+    bool is_held = fv_hold(self, actor) == 0;
     fv_task_complete(self, index, FV_FAIL);
-    fv_actor_fail_calls(self, actor, &last_error);
+    fv_actor_fail_calls(self, actor, is_held, &last_error);
+    if (is_held)
+        fv_unhold(self, actor);
 }
 
 bool fv_actor_fail_with_dead(struct fv_self *self, uint32_t index, bool blamed) {

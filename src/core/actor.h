@@ -90,8 +90,9 @@ uint32_t fv_actor_records(uint32_t index, uint64_t id);
 uint64_t fv_actor_depth(uint32_t index);
 /* Has nobody a handle of it, and is it not detached? */
 bool fv_actor_is_abandoned(uint32_t index);
-/* All calls to an actor that has ended fail; why: what it died of, NULL: not known. */
-void fv_actor_fail_calls(struct fv_self *self, uint64_t actor, const struct fever_error *why);
+/* All calls to an actor that has ended fail; why: what it died of, NULL: not known.  is_held: by this process, so that its mailboxes say
+ * who has called it; else all slabs are looked through. */
+void fv_actor_fail_calls(struct fv_self *self, uint64_t actor, bool is_held, const struct fever_error *why);
 /* The same; what it died of is looked up. */
 void fv_actor_ended(struct fv_self *self, uint64_t actor);
 

@@ -468,6 +468,42 @@ void fv_sweep_rehint(struct fv_self *self) {
     free(h);
 }
 
+/* What the dead had said of itself in its process slot. */
+static void clear_slot(uint32_t dead) {
+    struct fv_proc *proc = fv_proc(dead);
+    memset(proc->batch, 0, sizeof proc->batch);
+    proc->current = proc->deadline_ns = proc->registering = proc->notifying = proc->wait_ref = proc->cancelling = 0;
+    proc->waits_alone = 0;
+    proc->blocked = proc->want_spare = proc->depth = 0; /* patron stays: if it is still blocked the successor stands in for it */
+    proc->parked = proc->leaves = proc->leave_wanted = proc->lease = 0;
+    proc->memory_limit = proc->memory_task = 0;
+    fv_store_release_32(&proc->awaits_calls, 0);
+    fv_store_release_64(&proc->reading, 0);
+    memset(proc->want, 0, sizeof proc->want);
+    proc->room_wanted = 0;
+    proc->fault_signal = proc->n_frames = 0;
+    proc->fault_address = 0;
+    fv_bell_idle_clear(dead);
+    fv_bit_clear(fv_map.seg->spares, dead);
+}
+
+/* An actor that has ended in good order has told all that it had to tell, and was in no call of the library's: nothing of other slabs
+ * hangs on it, no block is its own, and no hint went with it.  Steps 4 and 5 remain, in its own slab and table. */
+bool fv_sweep_ended(struct fv_self *self, uint32_t dead) {
+    const struct fv_proc *proc = fv_proc(dead);
+    if ((proc->intent | proc->registering | proc->notifying | proc->cancelling | proc->seeking | proc->reading | proc->current) != 0)
+        return false;
+    EACH_SLOT(dead, i) {
+        unsigned s = fv_truth_state(fv_load_acquire_64(&fv_task(i)->truth));
+        if (s != FV_FREE && !fv_state_is_complete(s) && !is_adopted(i))
+            return false;
+    }
+    sweep_slab(self, dead, false);
+    sweep_holds(self, dead);
+    clear_slot(dead);
+    return true;
+}
+
 void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why) {
     struct fv_proc *proc = fv_proc(dead);
     uint64_t blamed = why->blamed != 0 ? why->blamed : proc->current;
@@ -519,23 +555,9 @@ void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why)
     sweep_holds(self, dead);
     fv_sweep_adopted(self);
     fv_extent_recount();
-    memset(proc->batch, 0, sizeof proc->batch);
-    proc->current = proc->deadline_ns = proc->registering = proc->notifying = proc->wait_ref = proc->cancelling = 0;
-    proc->waits_alone = 0;
-    proc->blocked = proc->want_spare = proc->depth = 0; /* patron stays: if it is still blocked the successor stands in for it */
-    proc->parked = proc->leaves = proc->leave_wanted = proc->lease = 0;
-    proc->memory_limit = proc->memory_task = 0;
-    fv_store_release_32(&proc->awaits_calls, 0);
-    fv_store_release_64(&proc->reading, 0);
-    memset(proc->want, 0, sizeof proc->want);
-    proc->room_wanted = 0;
-    proc->fault_signal = proc->n_frames = 0;
-    proc->fault_address = 0;
-    fv_bell_idle_clear(dead);
-    fv_bit_clear(fv_map.seg->spares, dead);
+    clear_slot(dead);
     fv_task_notify_all_blocked(self);
     fv_sweep_rehint(self);
-    if (!why->complete)
-        fv_store_release_32(&fv_map.seg->sweeps, fv_map.seg->sweeps + 1); /* actors look for calls that have no hint */
-    fv_bell_ring_most(why->complete);
+    fv_store_release_32(&fv_map.seg->sweeps, fv_map.seg->sweeps + 1); /* actors look for calls that have no hint */
+    fv_bell_ring_all();
 }

@@ -180,12 +180,14 @@ struct fv_verdict { /* why a process died */
     const uint64_t *frame; /* where it was */
     uint32_t n_frames;
     bool     in_order;     /* it has left by itself, between two tasks: what it has submitted goes on */
-    bool     complete;     /* it was an actor, and came to its end: it had rung whom it had to, and told all actors of its calls */
     bool     pressed;      /* it was ended because memory was short */
     bool     by_kernel;    /* FEVER_EMEMORY: the kernel's out-of-memory killer has ended it */
     uint64_t used, limit;  /* FEVER_EMEMORY: bytes; pressed: thousandths of what there is */
 };
 void fv_sweep(struct fv_self *self, uint32_t dead, const struct fv_verdict *why);
+/* In place of that, after an actor that has ended in good order: looks at what is its own, at nobody else's.  False: not so good; nothing
+ * was done. */
+bool fv_sweep_ended(struct fv_self *self, uint32_t dead);
 /* Looks after slots whose home has died; true while there are any that may end without a process that ends: not actors. */
 bool fv_sweep_adopted(struct fv_self *self);
 /* Tries again to put right counts that may be too high; true while there are any. */

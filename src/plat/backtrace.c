@@ -36,9 +36,17 @@ static uint64_t instruction_of(const ucontext_t *c) {
 
 #define NULL_PAGE 65536u
 
+/* The first walk of all, in a handler too, takes memory for libunwind's tables from mmap(2). */
+static void make_ready(void) {
+    static bool is_ready;
+    if (!is_ready)
+        unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_NONE);
+    is_ready = true;
+}
+
 bool fv_backtrace_prepare(void) {
     uint64_t frame[4];
-    unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_NONE);
+    make_ready();
     return fv_backtrace_here(frame, FV_COUNT_OF(frame)) != 0; /* its tables are built at the first use */
 }
 
@@ -57,6 +65,7 @@ __attribute__((noinline)) uint32_t fv_backtrace_here(uint64_t *frame_out, uint32
     unw_context_t context;
     unw_cursor_t  cursor;
     uint32_t      n = 0;
+    make_ready();
     if (unw_getcontext(&context) != 0 || unw_init_local(&cursor, &context) < 0 || unw_step(&cursor) <= 0)
         return 0;
     walk(&cursor, frame_out, &n, room);
@@ -70,6 +79,7 @@ void fv_backtrace_interrupted(void *context, uint64_t *frame_out, uint32_t *n_ou
         return;
     frame_out[0] = instruction_of(context);
     *n_out = 1;
+    make_ready();
 #if defined(__x86_64__)
     if (frame_out[0] < NULL_PAGE && room > 1) { /* a call through a null pointer: go on from where it would return to */
         ucontext_t caller = *(const ucontext_t *)context;

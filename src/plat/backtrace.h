@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the unwinder allocates it allocates here, so that nothing is left to do in a handler.  False: there is no unwinder. */
+/* What the unwinder allocates it allocates here, so that nothing is left to do in a handler.  (Who has not come to that when it crashes has
+ * it done there.)  False: there is no unwinder. */
 bool fv_backtrace_prepare(void);
 /* From the caller's caller outwards.  Returns how many frames, at most room. */
 uint32_t fv_backtrace_here(uint64_t *frame_out, uint32_t room);

@@ -16,6 +16,7 @@
 #include "core/actor.h"
 #include "core/cancel.h"
 #include "core/name.h"
+#include "plat/backtrace.h"
 #include "run/fast.h"
 #include "run/runtime.h"
 
@@ -48,6 +49,8 @@ static struct {
     uint32_t         sweeps_seen;
     uint32_t         unsaved;  /* calls since the last checkpoint */
     bool             exits;    /* fever_actor_exit was called */
+    bool             is_prepared; /* to walk its stack should it crash */
+    bool             is_held;  /* by ourselves, at the end: so its mailboxes are there still when its calls fail */
 } me;
 
 /* ------------------------------------------------------------------------------------------------ mailboxes */
@@ -329,6 +332,8 @@ static void rest(struct fv_self *self) {
      * (seq_cst) in fv_actor_deliver(). */
     fv_fas_32(&p->awaits_calls, 1);
     fv_home_reap(self);
+    if (!me.is_prepared)
+        me.is_prepared = true, fv_backtrace_prepare();
     fv_bell_barrier();
     if (!has_any_mail() && !fv_worker_is_stopping() && (!fv_actor_is_abandoned(me.index) || is_any_stalled())) {
         fv_worker_note_wait(p, FV_WAIT_CALL, 0);
@@ -421,10 +426,7 @@ int fever_actor_checkpoint(void) {
     return save(self);
 }
 
-void fever_actor_serve(int rc) {
-    struct fv_self *self = fv_self;
-    if (self == NULL || me.actor == NULL || self->running != me.index + 1)
-        return;
+static void live(struct fv_self *self, int rc) {
     if (rc != 0 && !self->failed)
         fever_fail(rc, "its constructor returned %d", rc);
     if (!self->failed && (rc = restore(self)) != 0 && !self->failed)
@@ -445,6 +447,16 @@ void fever_actor_serve(int rc) {
         self->fail_code = FEVER_EACTORDEAD;
         snprintf(self->fail_text, sizeof self->fail_text, "it has ended itself (fever_actor_exit)");
     }
+}
+
+void fv_actor_keep(struct fv_self *self) { me.is_held = fv_hold(self, me.ref) == 0; }
+
+void fever_actor_serve(int rc) {
+    struct fv_self *self = fv_self;
+    if (self == NULL || me.actor == NULL || self->running != me.index + 1)
+        return;
+    live(self, rc);
+    fv_actor_keep(self);
 }
 
 int fever_actor_exit(void) {
@@ -482,6 +494,8 @@ void fv_actor_finish(struct fv_self *self) {
     unsigned s = fv_truth_state(t);
     if (fv_truth_gen(t) != fv_ref_gen(me.ref) || s == FV_FREE || s == FV_DYING || fv_state_is_complete(s))
         fv_actor_ended(self, me.ref);
+    if (me.is_held)
+        fv_unhold(self, me.ref);
     fv_home_reap(self);
 }
 
@@ -489,8 +503,10 @@ void fv_actor_main(struct fv_self *self) {
     if (fv_actor_begin(self)) {
         fv_execute(self, me.index);
         fv_actor_finish(self);
+        fflush(NULL);
         if (fv_worker_may_leave(self)) /* all is told: nobody need look.  Else others wait for what goes with us, or hold themselves by it */
             fv_store_release_32(&self->proc->leaves, 1);
+        _exit(0);
     }
     fv_worker_leave();
 }

@@ -82,8 +82,11 @@ static void end_unstarted(uint32_t index, uint64_t t) {
     fv_error_describe(&e, task->def, FEVER_EACTORDEAD);
     snprintf(e.text, sizeof e.text, "it was killed (fever_actor_kill)");
     fv_task_set_failure(sup, index, &e);
+    bool is_held = fv_hold(sup, actor) == 0;
     fv_task_complete(sup, index, FV_FAIL);
-    fv_actor_fail_calls(sup, actor, &e);
+    fv_actor_fail_calls(sup, actor, is_held, &e);
+    if (is_held)
+        fv_unhold(sup, actor);
 }
 
 void fv_actor_host_end_waiting(void) {

@@ -14,6 +14,7 @@
 #include <liburing.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/base.h"
 #include "base/clock.h"
@@ -24,6 +25,7 @@
 
 struct uring_state {
     struct io_uring ring;
+    bool            is_private; /* children have the descriptor, and no mapping */
     int            *to_arm; /* descriptors, each at most once */
     int             n_to_arm;
 };
@@ -70,6 +72,7 @@ static int uring_open(void **state_out)
         free(s);
         return rc;
     }
+    s->is_private = io_uring_ring_dontfork(&s->ring) == 0;
     *state_out = s;
     return 0;
 }
@@ -228,7 +231,10 @@ static void uring_forget(void *state)
 {
     struct uring_state *s = state;
 
-    io_uring_queue_exit(&s->ring);
+    if (s->is_private)
+        close(s->ring.ring_fd);
+    else
+        io_uring_queue_exit(&s->ring);
 }
 
 static void uring_close(void *state)

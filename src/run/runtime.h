@@ -42,6 +42,8 @@ __attribute__((noreturn)) void fv_actor_main(struct fv_self *self);
 /* Its parts: claims the actor that the process slot names, false if that is gone; after it has ended: tells the callers. */
 bool fv_actor_begin(struct fv_self *self);
 void fv_actor_finish(struct fv_self *self);
+/* Before its body ends: its mailboxes stay until fv_actor_finish() has told who waits in them. */
+void fv_actor_keep(struct fv_self *self);
 /* One look at its mailboxes; runs what is there.  True: there was something. */
 bool fv_actor_step(struct fv_self *self);
 

@@ -92,7 +92,7 @@ bool fv_child_spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     struct fv_proc *p = fv_proc(slot);
     struct child   *c = &child[slot];
     uint32_t        i = (slot - 1) % (uint32_t)FV_MAX(fv_rt.topo.n_allowed, 1);
-    if ((spawn_error = fv_segment_open_slot(slot)) < 0) {
+    if ((spawn_error = role == FV_ROLE_ACTOR ? fv_segment_open_actor(slot) : fv_segment_open_slot(slot)) < 0) {
         fv_warn("no shared memory for %s %u", role == FV_ROLE_ACTOR ? "actor" : "worker", slot - 1);
         return false;
     }
@@ -278,7 +278,7 @@ static void buried(uint32_t slot, int status, const char *program) {
         why.by_kernel = true;
     }
     why.in_order = WIFEXITED(status) && why.exit_status == 0 && p->leaves && p->current == 0;
-    why.complete = is_actor && why.in_order;
+    bool ended = is_actor && why.in_order;
     why.in_order = why.in_order && !is_actor; /* what an actor had submitted, and nobody holds, ends with it */
     bool quick = !why.in_order && begin - c->started_ns < RESPAWN_NS && p->current == 0;
     c->quick_deaths = quick ? c->quick_deaths + 1 : 0;
@@ -290,9 +290,11 @@ static void buried(uint32_t slot, int status, const char *program) {
     if (is_actor) {
         fv_map.seg->deaths += !WIFEXITED(status) || why.exit_status != 0;
         p->wait_reason = FV_WAIT_NOT; /* also if it never came to its start */
-        fv_sweep(&sup, slot, &why);
+        ended = ended && fv_sweep_ended(&sup, slot);
+        if (!ended)
+            fv_sweep(&sup, slot, &why);
         fv_map.seg->sweep_ns_last = fv_now_ns() - begin;
-        look_for_cancelled(true);
+        look_for_cancelled(!ended);
         fv_actor_host_turn();
         arm_tick();
         return;

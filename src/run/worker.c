@@ -535,13 +535,15 @@ void fv_worker_main(uint32_t slot, uint32_t patron) {
         madvise(fv_map.view, fv_map.seg->all_bytes, MADV_DONTFORK);
     setvbuf(stdout, NULL, _IOLBF, 0);
     own_pid = getpid();
-    fv_backtrace_prepare();
+    if (p->role != FV_ROLE_ACTOR) /* it does so when it has nothing else to do: whoever made it waits for its first answer */
+        fv_backtrace_prepare();
     catch_fatal();
     fv_cpus_open();
     fv_tidy_hide_descriptors();
     if (fv_rt.hook != NULL)
         fv_rt.hook(fv_rt.hook_arg);
-    fv_tidy_begin();
+    if (p->role != FV_ROLE_ACTOR) /* what its methods change is its own */
+        fv_tidy_begin();
     fv_worker_note_wait(p, FV_WAIT_NOT, 0);
     /* bodies run on a stack of their own: large, guarded, touched only as far as it is used */
     char *stack = mmap(NULL, STACK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);

@@ -18,12 +18,8 @@ void fv_bell_ring(struct fv_proc *p) {
         fv_futex_wake(&p->bell, 1);
 }
 
-void fv_bell_ring_all(void) { fv_bell_ring_most(false); }
-
-void fv_bell_ring_most(bool but_resting) {
+void fv_bell_ring_all(void) {
     FV_EACH_ACTIVE(p) {
-        if (but_resting && fv_load_acquire_32(&fv_proc(p)->awaits_calls))
-            continue;
         fv_faa_32(&fv_proc(p)->failures, 1); /* perhaps: who cares looks */
         fv_faa_32(&fv_proc(p)->bell, 1);
         fv_futex_wake(&fv_proc(p)->bell, 1);

@@ -15,8 +15,6 @@ static inline uint32_t fv_bell_read(struct fv_proc *p) { return fv_load_acquire_
 /* Wakes the owner of slot p if it sleeps; else makes its next sleep return at once. */
 void fv_bell_ring(struct fv_proc *p);
 void fv_bell_ring_all(void);
-/* The same, but for actors that sleep until they are called, if those are to be left in peace. */
-void fv_bell_ring_most(bool but_resting);
 /* Sleeps until the bell differs from seen, or timeout_ns has passed (-1: never).  False at the timeout. */
 bool fv_bell_wait(struct fv_proc *self, uint32_t seen, int64_t timeout_ns);
 /* The helper's bell (shm/layout.h): wakes it if it is parked. */

@@ -370,12 +370,12 @@ struct fv_proc {
     uint32_t number;     /* worker number, as shown to people */
     int32_t  cpu;
     uint32_t node;
-    uint32_t slab_limit; /* task slots that are allocated: grows, never shrinks (owner) */
+    uint32_t slab_limit; /* task slots that are allocated: grows, never shrinks (owner).  0: none were needed yet (actors), nor a ring */
     uint32_t restarts;   /* supervisor */
     uint32_t tid;
     uint64_t started_ns;
     uint32_t holds_open;   /* 0: the hold table is not in use; else 1 + entries of it that have ever been in use (owner, before the entry) */
-    uint32_t pad0;
+    uint32_t is_open;      /* supervisor, before the fork: an actor can live here (fv_segment_open_actor) */
     uint64_t actor;        /* supervisor, before the fork: ref of the actor that lives here, or did last; 0: none */
     /* bell */
     uint32_t bell FV_ALIGNED(64);

@@ -249,8 +249,22 @@ int fv_segment_open_slot(uint32_t p) {
     return 0;
 }
 
+int fv_segment_open_actor(uint32_t p) {
+    struct fv_proc *proc = fv_proc(p);
+    if (proc->slab_limit != 0 || proc->is_open)
+        return 0;
+    int rc = allocate_slab(p, 0, 1); /* whoever makes something looks at the first slot before anything else */
+    if (rc == 0)
+        rc = allocate_holds(p, 0, FV_HOLDS_FIRST);
+    if (rc == 0)
+        proc->is_open = 1;
+    return rc;
+}
+
 bool fv_segment_grow_slab(uint32_t p) {
     struct fv_proc *proc = fv_proc(p);
+    if (FV_UNLIKELY(proc->slab_limit == 0))
+        return fv_segment_open_slot(p) == 0;
     uint32_t now = proc->slab_limit, next = FV_MIN(now * 2, fv_map.seg->slab);
     if (next == now || allocate_slab(p, now, next) < 0)
         return false;

@@ -52,6 +52,8 @@ int  fv_segment_alloc(uint64_t offset, uint64_t bytes);
 void fv_segment_release(uint64_t offset, uint64_t bytes);
 /* Allocates what process slot p needs to start. */
 int  fv_segment_open_slot(uint32_t p);
+/* The same for an actor: most never have a task slot of their own, and so need no slab and no queue.  It begins with a slab of none. */
+int  fv_segment_open_actor(uint32_t p);
 /* Grows p's slab (called by its owner only); false when it is at its limit or memory is out. */
 bool fv_segment_grow_slab(uint32_t p);
 /* Allocates the rest of p's hold table: the first FV_HOLDS_FIRST entries it has from its start. */

@@ -127,7 +127,9 @@ bool actors_run(void) {
                 if (WIFSIGNALED(status))
                     why.signal = WTERMSIG(status);
                 life[k] = 0;
-                fv_sweep(act(SUPERVISOR), role, &why);
+                bool ended = WIFEXITED(status) && WEXITSTATUS(status) == 0 && fv_proc(role)->leaves;
+                if (!ended || !fv_sweep_ended(act(SUPERVISOR), role))
+                    fv_sweep(act(SUPERVISOR), role, &why);
                 return true;
             }
             quiet = fv_load_acquire_32(&fv_proc(role)->parked) && fv_load_acquire_32(&fv_proc(role)->awaits_calls) && !has_work(role) ? quiet + 1 : 0;
@@ -249,6 +251,7 @@ static void end(void) {
     uint32_t           index = fv_ref_index(a.any.id);
     fv_error_describe(&e, fv_task(index)->def, FEVER_EACTORDEAD);
     fv_task_set_failure(fv_self, index, &e);
+    fv_actor_keep(fv_self);
     fv_task_complete(fv_self, index, FV_FAIL);
     fv_actor_finish(fv_self);
 }
