@@ -52,6 +52,7 @@ struct fv_self *fv_worker_of_process(void);
 
 /* run/warm.c: the main of the helper. */
 __attribute__((noreturn)) void fv_warm_main(void);
+void fv_warm_give_back(uint64_t surplus); /* a step of it: so much free memory, in whole supers */
 
 /* run/execute.c: runs a task that self has claimed, to its end. */
 void fv_execute(struct fv_self *self, uint32_t index);

@@ -154,7 +154,7 @@ static void wait_for_need(void) {
         fv_warm_pause(QUIET_NS);
 }
 
-static void give_back(uint64_t surplus) {
+void fv_warm_give_back(uint64_t surplus) {
     uint64_t mine = fv_claim_word(FV_WARM_OWNER);
     for (uint32_t s = 0; s < fv_map.seg->n_supers && surplus >= FV_SUPER_BYTES; s++) {
         uint32_t c = s * FV_SUPER_CHUNKS, end = fv_super_end(s);
@@ -186,7 +186,7 @@ void fv_warm_main(void) {
         /* Given back only if it was too much some time ago, too. */
         uint64_t too_much = surplus();
         if (too_much != 0 && waited)
-            give_back(too_much);
+            fv_warm_give_back(too_much);
         waited = too_much != 0 && !waited;
         fv_store_relaxed_32(&fv_map.seg->warm.too_much, (uint64_t)fv_load_relaxed_32(&fv_map.seg->backed_chunks) * FV_CHUNK_BYTES > fv_rt.options.store_keep);
         if (waited) {

@@ -175,13 +175,20 @@ static void finish(void) {
 
 /* ------------------------------------------------------------------------------------------------ the helper */
 
-/* As in run/warm.c; of what it leaves the supervisor knows that its sweep frees it. */
-static void give_back(void) {
+/* Of what it leaves the supervisor knows that its sweep frees it. */
+static void give_back(void) { fv_warm_give_back(FV_SUPER_BYTES); }
+static void given_back_counts(void) { /* whoever finds it free and unmarked begins anew with what it has mapped */
     uint32_t top = fv_map.seg->n_supers - 1, c = top * FV_SUPER_CHUNKS;
-    if (!fv_super_claim(top, FV_WARM_OWNER, fv_claim_word(FV_WARM_OWNER)))
-        return;
-    fv_chunks_set_backed(c, fv_super_end(top), false);
-    fv_super_release(top);
+    uint64_t super = fv_load_relaxed_64(&fv_map.supers[top]);
+    if (super == 0 && !fv_chunks_backed(c, fv_super_end(top)) && fv_map.seg->warm.given_back == 0)
+        wrong();
+    takes_super();
+}
+static void setup_warm(void) {
+    make_s(FV_SUPER_BYTES);
+    fever_release(s);
+    if (!fv_chunks_backed((fv_map.seg->n_supers - 1) * FV_SUPER_CHUNKS, fv_super_end(fv_map.seg->n_supers - 1)))
+        wrong();
 }
 static void finish_helper(void) {
     act(SUPERVISOR);
@@ -238,7 +245,7 @@ const struct scenario arena_scenarios[] = {
          .before = takes_super),
     BODY("give back: another's super and part, the last", .setup = setup_both, .prepare = retain_s, .staged = driver_releases_s, .op = release_s,
          .before = takes_both),
-    WORKER("give back: memory, as the helper", .setup = host_setup, .op = give_back, .before = takes_super, .finish = finish_helper),
+    WORKER("give back: memory, as the helper", .setup = setup_warm, .op = give_back, .before = given_back_counts, .finish = finish_helper),
     WORKER("step: result in place, a super shrunk", .setup = setup_shrinks, .op = step),
     WORKER("step: result in place, shrunk to a super", .setup = setup_shrinks_to_super, .op = step),
 };

@@ -3,12 +3,15 @@
  * The disk is a buffer.  Where the victim is the keeper OTHER is its successor; where it is a reader OTHER is the keeper. */
 #include "test/crash/ops.h"
 
+#include <dlfcn.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "core/store.h"
 #include "run/restore.h"
 #include "run/runtime.h"
+#include "run/source.h"
 #include "test/crash/roles.h"
 
 #define BYTES 140000u /* three chunks */
@@ -40,8 +43,13 @@ static void drop(void) {
     bool dropped;
     fv_store_drop(fv_self, &held, 1, &dropped);
 }
-static void restore_begin(void) { offset_of_big = fv_store_restore_begin(fv_self, held, false); }
-static void read_back(void) { memcpy(fv_at(offset_of_big), disk, BYTES); }
+static bool to_file; /* the victim reads it back into the fallback; others do as they like */
+static void restore_begin(void) { offset_of_big = fv_store_restore_begin(fv_self, held, to_file && fv_self->slot == VICTIM); }
+static void read_back(void) {
+    if (to_file && fv_self->slot == VICTIM && !fv_in_file(offset_of_big))
+        broken();
+    memcpy(fv_at(offset_of_big), disk, BYTES);
+}
 static void restored(void) { fv_store_restored(fv_self, held, offset_of_big); }
 static void lost(void) { fv_store_lost(fv_self, held, FEVER_EABORTED); }
 
@@ -74,19 +82,15 @@ static void restore_as(unsigned role) {
 }
 
 /* --- what must hold at any point */
-static bool is_right(const long *at) {
-    for (size_t i = 0; i < WORDS; i++)
-        if (at[i] != (long)(3 * i + 1))
-            return false;
-    return true;
-}
+static long want[WORDS];
+static bool is_right(const long *at) { return memcmp(at, want, sizeof want) == 0; }
 static void trample(void) { /* over what is free */
     static char junk[BYTES];
     fever_ref   ref[32];
     unsigned    n = 0;
     memset(junk, 0x5A, sizeof junk);
     while (n < 32 && fever_put(junk, BYTES, &ref[n]) == 0)
-        if (fv_in_file(fv_task(fv_ref_index(ref[n++].id))->result[0])) /* all of the memory is trampled on */
+        if (fv_in_file(fv_task(fv_ref_index(ref[n++].id))->result[0]) && !to_file) /* all of the memory is trampled on */
             break;
     while (n > 0)
         fever_release(ref[--n]);
@@ -166,12 +170,12 @@ static void finish(void) {
 /* --- setups */
 static void setup(void) {
     long *at = NULL;
-    reader_is_victim = false;
+    reader_is_victim = to_file = false;
     disk = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (fever_create(BYTES, &at, &big) != 0)
         broken();
     for (size_t i = 0; i < WORDS; i++)
-        at[i] = (long)(3 * i + 1);
+        at[i] = want[i] = (long)(3 * i + 1);
     memcpy(disk, at, BYTES);
     fever_seal(big);
     fever_view_end(big);
@@ -194,6 +198,46 @@ static void setup_away(void) {
     spill_as(OTHER);
     act(DRIVER);
     as_keeper();
+}
+static void setup_away_to_file(void) {
+    setup_away();
+    to_file = true;
+}
+static void setup_in_file(void) { /* it has been read back into the fallback */
+    setup_away();
+    fv_hold(act(OTHER), big.id);
+    held = big.id;
+    offset_of_big = fv_store_restore_begin(fv_self, held, true);
+    if (!fv_in_file(offset_of_big))
+        broken();
+    read_back();
+    restored();
+    let_go();
+    act(DRIVER);
+}
+/* It was loaded from a file that stays: that of the C library is always there, and old. */
+static void setup_source(void) {
+    Dl_info libc;
+    setup();
+    fever_release(big);
+    if (dladdr((void *)(uintptr_t)waitpid, &libc) == 0 || fever_load(libc.dli_fname, FEVER_LOAD(.bytes = BYTES, .source_stays = 1), &big) != 0)
+        broken();
+    fv_worker_step(act(OTHER), true);
+    act(DRIVER);
+    const long *at = NULL;
+    size_t      bytes = 0;
+    if (fever_view_raw(big, (const void **)&at, &bytes, 0) != 0 || bytes != BYTES || fv_store_source(index_of_big()) == NULL ||
+        fv_store_source(index_of_big())->state != FV_SOURCE_SETTLED)
+        broken();
+    memcpy(want, at, sizeof want);
+    memcpy(disk, at, BYTES);
+    fever_view_end(big);
+    as_keeper();
+}
+static struct fv_source *source(void) { return fv_store_source(index_of_big()); }
+static void setup_source_changed(void) {
+    setup_source();
+    source()->mtime_ns++;
 }
 static void setup_reader(void) {
     setup();
@@ -219,6 +263,25 @@ static void prepare_begun(void) {
     restore_begin();
     read_back();
 }
+static void as_source(void) { /* as the keeper does before it drops it */
+    if (fv_source_stays(source()))
+        fv_store_copied(fv_self, held, FV_COPY_SOURCE, source()->check);
+    else
+        copied();
+}
+static void prepare_as_source(void) {
+    take();
+    as_source();
+}
+static void source_or_copy(void) { /* CLEAN says which, and that has its checksum; what has changed once is never taken again */
+    const struct fv_task_cold *c = fv_cold(index_of_big());
+    bool                       changed = source()->state == FV_SOURCE_CHANGED;
+    if (source()->state == FV_SOURCE_NONE ||
+        (fv_residence(*word()) == FV_CLEAN && !(c->copy == FV_COPY_SOURCE && c->copy_check == source()->check && !changed) &&
+         !(c->copy == 7 && c->copy_check == 9)))
+        broken();
+    before();
+}
 static void as_driver_leaves(void) { /* while the keeper has it */
     struct fv_self *was = fv_self;
     act(DRIVER);
@@ -243,7 +306,7 @@ static void op_restore_begin(void) { restore_begin(); }
 static void op_view(void) {
     const long *at = NULL;
     if (fever_view_raw(big, (const void **)&at, NULL, 0) == 0) {
-        if (at[WORDS - 1] != (long)(3 * (WORDS - 1) + 1))
+        if (at[WORDS - 1] != want[WORDS - 1])
             broken();
         fever_view_end(big);
     }
@@ -252,7 +315,7 @@ static uint64_t seen;
 static void prepare_reader(void) { fever_retain(big); }
 static void op_read(void) { /* as for a copy */
     if (fv_store_read_begin(fv_self, index_of_big(), fv_ref_gen(big.id), &seen) == 0 &&
-        ((const long *)fv_at(seen))[WORDS - 1] != (long)(3 * (WORDS - 1) + 1))
+        ((const long *)fv_at(seen))[WORDS - 1] != want[WORDS - 1])
         broken();
     fv_store_read_end(fv_self);
 }
@@ -308,5 +371,12 @@ const struct scenario store_scenarios[] = {
     S("store: begin to restore", before, .flags = OP_SHORT, .setup = setup_away, .prepare = prepare_hold, .op = op_restore_begin),
     S("store: restored", before, .setup = setup_away, .prepare = prepare_begun, .op = restored),
     S("store: lost", before, .setup = setup_away, .prepare = prepare_begun, .op = lost),
+    S("store: begin to restore to the fallback", before, .setup = setup_away_to_file, .prepare = prepare_hold, .op = op_restore_begin),
+    S("store: restored to the fallback", before, .setup = setup_away_to_file, .prepare = prepare_begun, .op = restored),
+    S("store: lost on the way to the fallback", before, .setup = setup_away_to_file, .prepare = prepare_begun, .op = lost),
+    S("store: drop from the fallback", before, .setup = setup_in_file, .prepare = prepare_taken, .op = drop),
+    S("source: clean as it is", source_or_copy, .flags = OP_SHORT, .setup = setup_source, .prepare = prepare_taken, .op = as_source),
+    S("source: it has changed", source_or_copy, .flags = OP_SHORT, .setup = setup_source_changed, .prepare = prepare_taken, .op = as_source),
+    S("source: drop", source_or_copy, .setup = setup_source, .prepare = prepare_as_source, .op = drop),
 };
 const unsigned n_store_scenarios = sizeof store_scenarios / sizeof store_scenarios[0];
