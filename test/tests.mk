@@ -41,7 +41,7 @@ C_TESTS    += test/t_spill_get test/t_spillfile
 test_t_spill_get_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run,--wrap=fork
 C_TESTS    += test/crash/storm_store test/crash/storm_actor
 LONG_TESTS += test/t_fallback test/t_spill test/t_spill_weather test/crash/storm_store test/crash/storm_actor
-test_crash_t_spill_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run,--wrap=statvfs,--wrap=sendmsg
+test_crash_t_spill_nth_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_io_run,--wrap=statvfs,--wrap=sendmsg,--wrap=fallocate
 
 # Crash harness: the whole library once more, so that both what gcc makes with and without optimisation is stepped through.
 C_TESTS    += test/crash/kill_O0 test/crash/kill_O2 test/crash/storm test/crash/t_death test/crash/t_nth
