@@ -64,6 +64,9 @@ void roles_format(void) {
     s->dispatch.cpu_units = 2 * 10000;
     s->dispatch.n_resources = 1;
     s->dispatch.resource[0] = (struct fv_resource){.name = "gpu", .total = 10000};
+    s->cluster.n_types = s->cluster.n_nodes = 1;
+    s->cluster.type[0] = (struct fv_node_type){.name = "node", .n_cpus = 2, .total = {10000}};
+    s->cluster.node[0] = (struct fv_node){.state = FV_NODE_UP, .first = 1, .n_workers = 2};
     s->state = FV_UP;
     fv_epoch = 1;
     fv_rt.bell_fd = -1; /* nobody listens */
