@@ -315,11 +315,12 @@ FEVER_API void  fever_actor_serve(int rc);
 #endif
 
 #ifndef __cplusplus
-/* FEVER_ACTOR, FEVER_METHOD, FEVER_METHOD_VOID, FEVER_DESTRUCTOR, FEVER_CHECKPOINT, FEVER_RESTORE: defines an actor: its state, its
- * constructor, its methods.
+/* FEVER_ACTOR, FEVER_METHOD, FEVER_METHOD_VOID, FEVER_METHOD_STREAM, FEVER_DESTRUCTOR, FEVER_CHECKPOINT, FEVER_RESTORE: defines an actor:
+ * its state, its constructor, its methods.
  *   Form     FEVER_ACTOR(state, name, (type1, arg1), ...) { self->...; return 0; }
  *   Form     FEVER_METHOD(name, type, method, (type1, arg1), ...) { ...; return value; }
  *   Form     FEVER_METHOD_VOID(name, method, (type1, arg1), ...) { ... }
+ *   Form     FEVER_METHOD_STREAM(name, type, method, (type1, arg1), ...) { ...; fever_yield(item); ... }
  *   Form     FEVER_DESTRUCTOR(name) { ... }
  *   Form     FEVER_CHECKPOINT(name) { return fever_put(..., saved); }
  *   Form     FEVER_RESTORE(name) { return fever_get(saved, ...); }
@@ -329,11 +330,14 @@ FEVER_API void  fever_actor_serve(int rc);
  *   Form     fever_ref name_method_remote(name_actor actor, type1 arg1, ...);
  *   Form     fever_ref name_method_with(const struct fever_task_options *options, name_actor actor, type1 arg1, ...);
  *   Form     int name_method_send(name_actor actor, type1 arg1, ...);
+ *   Form     int name_method_next(fever_ref stream, type *item_out, double timeout_s);
  *   Takes    arguments as FEVER_TASK.  In all bodies `self` is a pointer to the state, which the constructor finds cleared; what the
  *            constructor returns is 0, or an error code of its own, with which (or by fever_fail) the actor fails.  FEVER_CHECKPOINT's body
  *            puts what is to outlive the process into an object, the hold of which it gives away through `saved`; FEVER_RESTORE's finds its ref
  *            in `saved`, after the constructor has run again, and returns as that does
  *   Gives    name_new makes an actor; name_method_remote and name_method_with call a method; name_method_send does so without a ref.  The
+ *            ref of a FEVER_METHOD_STREAM is that of a stream, as FEVER_STREAM's; name_method_next takes its items.  Other calls wait while
+ *            it yields, also for room.  Several results: FEVER_PART and fever_parts of a method's ref.  The
  *            type name_actor is for this actor's methods only; its member `any` is the untyped handle
  *   Returns  name_new: as fever_actor_make; name_find: as fever_actor_find; name_method_remote and name_method_with: as fever_actor_call_ref; name_method_send: as
  *            fever_actor_send
@@ -360,7 +364,7 @@ FEVER_API void  fever_actor_serve(int rc);
         (void)fever_result_; \
         fever_actor_serve(fever_construct_##name_(fever_actor_state() FEVER_EACH(FEVER_P_CARG, ##__VA_ARGS__))); \
     } \
-    FEVER_DEFINE_CLASS_(FEVER_DEF_ACTOR, 0, 0u, name_, name_, #name_, ##__VA_ARGS__) \
+    FEVER_DEFINE_CLASS_(FEVER_DEF_ACTOR, 0, 0u, 0, 0u, name_, name_, #name_, ##__VA_ARGS__) \
     FEVER_SUBMITS_ name_##_actor name_##_new(FEVER_LIST(FEVER_P_PARAM, void, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
         return (name_##_actor){fever_actor_make(&fever_def_##name_, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0, NULL)}; \
@@ -394,6 +398,7 @@ FEVER_API void  fever_actor_serve(int rc);
 
 #define FEVER_METHOD(actor_, T, name_, ...)   FEVER_METHOD_(actor_, T, actor_##_##name_, #actor_ "." #name_, ##__VA_ARGS__)
 #define FEVER_METHOD_VOID(actor_, name_, ...) FEVER_METHOD_VOID_(actor_, actor_##_##name_, #actor_ "." #name_, ##__VA_ARGS__)
+#define FEVER_METHOD_STREAM(actor_, T, name_, ...) FEVER_METHOD_STREAM_(actor_, T, actor_##_##name_, #actor_ "." #name_, ##__VA_ARGS__)
 
 #define FEVER_METHOD_(actor_, T, name_, text_, ...) \
     _Static_assert(__builtin_classify_type(*(T *)0) != 5, "the result is a pointer: return a value, or put the data and return a fever_ref"); \
@@ -419,17 +424,40 @@ FEVER_API void  fever_actor_serve(int rc);
     FEVER_DEFINE_METHOD_(actor_, 0, 0u, name_, text_, ##__VA_ARGS__) \
     static void name_##_local(__attribute__((unused)) fever_state_##actor_ *self FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__))
 
-#define FEVER_DEFINE_CLASS_(F, RBYTES, RTYPE, actor_, name_, text_, ...) \
+#define FEVER_METHOD_STREAM_(actor_, T, name_, text_, ...) \
+    _Static_assert(__builtin_classify_type(*(T *)0) != 5, "the item is a pointer: yield a value, or put the data and yield a fever_ref"); \
+    FEVER_ARGS_(name_, ##__VA_ARGS__) \
+    static void fever_body_##name_(fever_state_##actor_ *self, const T *fever_item_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)); \
+    static void fever_run_##name_(const void *fever_args_, void *fever_result_) { \
+        const struct fever_args_##name_ *fever_a_ = fever_args_; \
+        (void)fever_a_; \
+        (void)fever_result_; \
+        fever_body_##name_(fever_actor_state(), NULL FEVER_EACH(FEVER_P_CARG, ##__VA_ARGS__)); \
+    } \
+    FEVER_DEFINE_CLASS_(FEVER_DEF_METHOD | FEVER_DEF_STREAM, 0, 0u, sizeof(T), FEVER_TYPE_OF(*(T *)0), actor_, name_, text_, ##__VA_ARGS__) \
+    FEVER_DEFINE_CALLS_(actor_, name_, ##__VA_ARGS__) \
+    FEVER_DEFINE_NEXT_(T, name_) \
+    static void fever_body_##name_(__attribute__((unused)) fever_state_##actor_ *self, \
+                                   __attribute__((unused)) const T *fever_item_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__))
+
+#define FEVER_DEFINE_CLASS_(F, RBYTES, RTYPE, IBYTES, ITYPE, actor_, name_, text_, ...) \
     static const uint16_t fever_offs_##name_[] = {FEVER_OFFSETS_(fever_args_##name_, ##__VA_ARGS__)}; \
     static struct fever_def fever_def_##name_ = { \
         .magic = FEVER_DEF_MAGIC, .flags = (F) | FEVER_ALIGNED_(name_) FEVER_EACH(FEVER_P_MAYREF, ##__VA_ARGS__), .name = text_, .file = __FILE__, \
         .line = __LINE__, .args_bytes = FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof(struct fever_args_##name_) : 0, \
-        .result_bytes = (RBYTES), .result_type = (RTYPE), .n_params = FEVER_COUNT(__VA_ARGS__), .has_refs = 0 FEVER_EACH(FEVER_P_ISREF, ##__VA_ARGS__), \
+        .result_bytes = (RBYTES), .result_type = (RTYPE), .item_bytes = (IBYTES), .item_type = (ITYPE), .n_params = FEVER_COUNT(__VA_ARGS__), .has_refs = 0 FEVER_EACH(FEVER_P_ISREF, ##__VA_ARGS__), \
         .ref_offsets = fever_offs_##name_, .run = fever_run_##name_, .actor_class = &fever_class_##actor_}; \
     static struct fever_def *const fever_defp_##name_ __attribute__((used, section("fever_defs"))) = &fever_def_##name_;
 
 #define FEVER_DEFINE_METHOD_(actor_, RBYTES, RTYPE, name_, text_, ...) \
-    FEVER_DEFINE_CLASS_(FEVER_DEF_METHOD, RBYTES, RTYPE, actor_, name_, text_, ##__VA_ARGS__) \
+    FEVER_DEFINE_CLASS_(FEVER_DEF_METHOD, RBYTES, RTYPE, 0, 0u, actor_, name_, text_, ##__VA_ARGS__) \
+    FEVER_DEFINE_CALLS_(actor_, name_, ##__VA_ARGS__) \
+    FEVER_SUBMITS_ int name_##_send(actor_##_actor fever_h_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
+        struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
+        return fever_actor_send(&fever_def_##name_, fever_h_.any, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0); \
+    }
+
+#define FEVER_DEFINE_CALLS_(actor_, name_, ...) \
     FEVER_SUBMITS_ fever_ref name_##_remote(actor_##_actor fever_h_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
         return fever_actor_call_ref(&fever_def_##name_, fever_h_.any, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0, NULL); \
@@ -438,10 +466,6 @@ FEVER_API void  fever_actor_serve(int rc);
         const struct fever_task_options *fever_o_, actor_##_actor fever_h_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
         struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
         return fever_actor_call_ref(&fever_def_##name_, fever_h_.any, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0, fever_o_); \
-    } \
-    FEVER_SUBMITS_ int name_##_send(actor_##_actor fever_h_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__)) { \
-        struct fever_args_##name_ fever_a_ = {FEVER_LIST(FEVER_P_INIT, 0, ##__VA_ARGS__)}; \
-        return fever_actor_send(&fever_def_##name_, fever_h_.any, &fever_a_, FEVER_HAS_ARGS_(__VA_ARGS__) ? sizeof fever_a_ : 0); \
     }
 #endif
 

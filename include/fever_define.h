@@ -266,6 +266,11 @@
         fever_body_##name_(NULL FEVER_EACH(FEVER_P_CARG, ##__VA_ARGS__)); \
     } \
     FEVER_DEFINE_ONE_(FEVER_DEF_STREAM, 0, 0u, sizeof(T), FEVER_TYPE_OF(*(T *)0), name_, ##__VA_ARGS__) \
+    FEVER_DEFINE_NEXT_(T, name_) \
+    static void fever_body_##name_(__attribute__((unused)) const T *fever_item_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__))
+
+/* what yields its items, and what takes them */
+#define FEVER_DEFINE_NEXT_(T, name_) \
     __attribute__((unused)) static inline int name_##_yield(T fever_y_) { \
         return fever_yield_raw(&fever_y_, sizeof fever_y_, FEVER_TYPE_OF(*(T *)0)); \
     } \
@@ -277,8 +282,7 @@
             fever_release(fever_r_); \
         } \
         return fever_rc_; \
-    } \
-    static void fever_body_##name_(__attribute__((unused)) const T *fever_item_ FEVER_EACH(FEVER_P_CPARAM, ##__VA_ARGS__))
+    }
 
 /* in the body of a FEVER_STREAM: the next item */
 #define fever_yield(item) \

@@ -129,6 +129,8 @@ int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void 
     if (FV_UNLIKELY(what != NULL)) {
         s.inline_refs = s.inline_refs && (what->mailbox == NULL || bytes <= FV_CALL_ARGS);
         s.mailbox = what->mailbox;
+        if (s.stream_items != 0 && options == NULL) /* it has a cold line, where that stands */
+            s.max_retries = what->retries;
         s.actor = what->spec;
         s.queued_ns = what->spec != NULL ? fv_now_ns() : 0;
     }
