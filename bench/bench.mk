@@ -1,10 +1,10 @@
 # bench/bench.mk: fever-bench, and the peers that it measures beside Fever.
 #
-# fever-bench runs each repetition in a child of its own.  The OpenMP runtimes and oneTBB do not mix
+# fever-bench runs each repetition in a child of its own.  The OpenMP runtimes, oneTBB and CAF do not mix
 # with forks, nor with each other, so each is a program of its own that fever-bench looks for beside
 # itself and skips by name when it is not there.  They come in when configure found what they need:
 # HAVE_LIBGOMP (LIBGOMP_CC, LIBGOMP_CFLAGS), HAVE_LIBOMP (LIBOMP_CC, LIBOMP_CFLAGS), HAVE_TBB
-# (TBB_CFLAGS, TBB_LIBS).
+# (TBB_CFLAGS, TBB_LIBS), HAVE_CAF (CAF_LIBS).
 
 # What every child is made of, Fever's and the peers'.
 BENCH_CHILD_SOURCES = bench/bench.h bench/child.c
@@ -52,6 +52,12 @@ noinst_PROGRAMS += fever-bench-tbb
 fever_bench_tbb_SOURCES  = $(BENCH_CHILD_SOURCES) bench/tbb.cc
 fever_bench_tbb_CXXFLAGS = $(AM_CXXFLAGS) $(TBB_CFLAGS)
 fever_bench_tbb_LDADD    = $(TBB_LIBS)
+endif
+if HAVE_CAF
+noinst_PROGRAMS += fever-bench-caf
+fever_bench_caf_SOURCES  = $(BENCH_CHILD_SOURCES) bench/caf.cc
+fever_bench_caf_CXXFLAGS = $(AM_CXXFLAGS)
+fever_bench_caf_LDADD    = $(CAF_LIBS)
 endif
 
 BENCH_PEERS = $(BENCH_LIBGOMP) $(BENCH_LIBOMP)

@@ -25,13 +25,13 @@
       "1 -> 64 -> 1 tasks; per round") \
     X(map,         2, "serial libgomp libomp tbb", \
       "parallel loop over 1e6 items of 1 ns") \
-    X(actor_rtt,   1, "", \
+    X(actor_rtt,   1, "caf", \
       "call of an actor and wait for the answer, at once again") \
-    X(actor_stream, 1, "", \
+    X(actor_stream, 1, "caf", \
       "1e6 calls without a ref from one caller to one actor, until all are run") \
-    X(actor_nn,    2, "", \
+    X(actor_nn,    2, "caf", \
       "1e6 calls without a ref from 16 senders, two at a time, to 4 actors") \
-    X(actor_spawn, 1, "fork-wait", \
+    X(actor_spawn, 1, "fork-wait caf", \
       "make an actor and call it once") \
     X(put_small,   1, "malloc", \
       "put of 100 bytes and release") \
@@ -106,6 +106,7 @@
     X("libomp-inplace",  "fever-bench-libomp",  "clang and libomp-dev",  "the same, run by the waiter: no hand-over") \
     X("tbb",             "fever-bench-tbb",     "libtbb-dev",            "oneTBB: task_group, enqueue, flow graph") \
     X("tbb-inplace",     "fever-bench-tbb",     "libtbb-dev",            "task_group, run by the waiter: no hand-over") \
+    X("caf",             "fever-bench-caf",     "libcaf-dev",            "CAF: event-based actors on a pool of threads") \
     X("pthread-pool",    NULL,                  "",                      "threads around a mutex and condition variables") \
     X("fork-mutex",      NULL,                  "",                      "forked processes around a process-shared mutex") \
     X("fork-pipe",       NULL,                  "",                      "forked processes fed through pipes") \

@@ -112,3 +112,22 @@ AC_DEFUN([FV_PEER_TBB], [
     [fv_peer_TBB="not found: skipped in the benchmarks"])
   AM_CONDITIONAL([HAVE_TBB], [test $fv_have_tbb = yes])
 ])
+
+dnl FV_PEER_CAF: the C++ Actor Framework, 0.17 (later ones name their atoms otherwise).  Sets CAF_LIBS and the conditional HAVE_CAF.
+AC_DEFUN([FV_PEER_CAF], [
+  AC_MSG_CHECKING([whether $CXX builds programs on CAF])
+  AC_LANG_PUSH([C++])
+  fv_save_CXXFLAGS=$CXXFLAGS fv_save_LIBS=$LIBS
+  CAF_LIBS="-lcaf_core -lpthread"
+  CXXFLAGS="$CXXFLAGS -std=c++17"
+  LIBS="$CAF_LIBS $LIBS"
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <caf/all.hpp>
+using go_a = caf::atom_constant<caf::atom("go")>;]], [[caf::actor_system_config c; caf::actor_system s(c); (void)go_a::value;]])],
+    [fv_have_caf=yes], [fv_have_caf=no])
+  CXXFLAGS=$fv_save_CXXFLAGS LIBS=$fv_save_LIBS
+  AC_LANG_POP([C++])
+  AC_MSG_RESULT([$fv_have_caf])
+  AS_IF([test $fv_have_caf = yes], [fv_peer_CAF="built with $CXX"], [fv_peer_CAF="not found: skipped in the benchmarks"])
+  AC_SUBST([CAF_LIBS])
+  AM_CONDITIONAL([HAVE_CAF], [test $fv_have_caf = yes])
+])
