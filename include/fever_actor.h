@@ -39,6 +39,13 @@ struct fever_actor_options {
     int         max_task_retries; /* of a call in which it died [0: at most once]; at most 250 */
     const char *name;             /* shown by the tools, up to 47 characters [the definition's] */
     double      grace_s;          /* how long its destructor may take before it is killed [10] */
+    double      num_cpus;         /* CPUs that it holds as long as it lives, and that no task runs on: whole ones [0] */
+    const struct fever_resource *resources; /* what else it holds so long, each name once; at most 16 */
+    size_t      n_resources;
+    const char *node;             /* on this node, as "gpu-1" [NULL: on any]; see struct fever_task_options */
+    int         node_soft;        /* 1: elsewhere if it has no room there */
+    int         spread;           /* 1: on the node that is least in use */
+    const char *labels;           /* on nodes with these labels [NULL] */
     int         checkpoint_every; /* after so many calls FEVER_CHECKPOINT's body is run [0: only by fever_actor_checkpoint()] */
     const char *registered;       /* by what fever_actor_find finds it: 1 to 47 characters [nothing] */
     const char *name_space;       /* where that is unique: up to 31 characters [""] */
@@ -55,14 +62,15 @@ struct fever_actor_options {
  *   Gives    actor_out: a handle that this thread holds.  Its process is on its way; calls may be made at once
  *   Returns  0; -FEVER_EINVAL, -FEVER_ENULL, -FEVER_ENOTASK (def is no constructor), -FEVER_ECONTEXT (FEVER_INLINE=1), -FEVER_ESTALE (a
  *            ref in the arguments), -FEVER_ENAMETAKEN, -FEVER_ETYPE (get_if_exists: it is of another definition), -FEVER_ENOSLOTS (or 4,096
- *            names were used already), -FEVER_ESTOREFULL, -ENOMEM; those of entry.  What the constructor does is told to every caller, and
- *            by fever_actor_error
+ *            names were used already), -FEVER_ESTOREFULL, -FEVER_EINFEASIBLE (more CPUs than there are workers, more of a resource than there
+ *            is; the log says what), -ENOMEM; those of entry.  What the constructor does is told to every caller, and by fever_actor_error
  *   Blocks   only while all task slots of this thread are in flight; get_if_exists: while another process is making it, a moment
  *   Context  driver and task; in a task it ends with the body, unless its handle is retained or handed on
  *   Threads  any
  *   Signals  refused in a handler that interrupted a fever call
  *   Fork     refused in a child that the program forked; the supervisor forks the actor's process
- *   Memory   a task slot and a block of 320 bytes, and the process.  Beyond max_actors processes an actor waits until another ends
+ *   Memory   a task slot and a block of 320 bytes, and the process.  Beyond max_actors processes an actor waits until another ends; one that
+ *            asks for CPUs or resources, until these are free, as a task that does
  *   Cost     to the first answer a fork and about 100 us
  *   Source   Ray's Actor.remote()
  *   Since    0.1.0 */

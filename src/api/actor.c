@@ -31,7 +31,8 @@ static inline int check(uint64_t actor, uint32_t *index_out, uint64_t *truth_out
 static bool is_name(const char *s) { return s == NULL || (s[0] != '\0' && strnlen(s, 48) < 48); }
 static bool is_space(const char *s) { return s == NULL || strnlen(s, 32) < 32; }
 
-static int read_options(const struct fever_actor_options *user, struct fv_actor_spec *spec, bool *get_if_exists) {
+/* takes: what it holds for life; its struct_bytes stay 0 if that is nothing. */
+static int read_options(const struct fever_actor_options *user, struct fv_actor_spec *spec, bool *get_if_exists, struct fever_task_options *takes) {
     struct fever_actor_options o = {0};
     if (user != NULL && (user->struct_bytes < offsetof(struct fever_actor_options, name) || user->struct_bytes > 65536))
         return -FEVER_EINVAL;
@@ -56,6 +57,11 @@ static int read_options(const struct fever_actor_options *user, struct fv_actor_
     spec->max_task_retries = o.max_task_retries < 0 ? 250 : (uint32_t)o.max_task_retries;
     spec->grace_ns = (uint64_t)(FV_MIN(o.grace_s == 0 ? GRACE_S : o.grace_s, 1e9) * 1e9);
     spec->name = o.name;
+    if (!(o.num_cpus >= 0 && o.num_cpus <= 65536) || o.num_cpus != (double)(uint32_t)o.num_cpus)
+        return -FEVER_EINVAL;
+    if (o.num_cpus != 0 || o.n_resources != 0 || o.node != NULL || o.node_soft != 0 || o.spread != 0 || o.labels != NULL)
+        *takes = (struct fever_task_options){.struct_bytes = sizeof *takes, .num_cpus = o.num_cpus == 0 ? FEVER_NO_CPU : o.num_cpus, .resources = o.resources,
+                                             .n_resources = o.n_resources, .node = o.node, .node_soft = o.node_soft, .spread = o.spread, .labels = o.labels};
     spec->save_every = (uint32_t)o.checkpoint_every;
     return 0;
 }
@@ -79,7 +85,7 @@ static int find(struct fv_self *self, const struct fever_def *def, const char *n
 #define MAKING_NS 1000000000ull /* who is making it for longer than that was stopped on the way */
 
 static int make_named(struct fv_self *self, const struct fever_def *def, const void *args, size_t bytes, struct fv_actor_spec *spec,
-                      bool get_if_exists, uint64_t site, uint64_t *id_out) {
+                      const struct fever_task_options *takes, bool get_if_exists, uint64_t site, uint64_t *id_out) {
     uint64_t end = fv_now_ns() + MAKING_NS;
     int      rc;
     if ((spec->entry = fv_name_entry(spec->name_space, spec->registered, true)) == 0)
@@ -87,7 +93,7 @@ static int make_named(struct fv_self *self, const struct fever_def *def, const v
     do {
         if (get_if_exists && (rc = find(self, def, spec->name_space, spec->registered, id_out)) != 1 && rc != -FEVER_ENONAME)
             return rc;
-        rc = fv_submit_for(self, def, args, bytes, NULL, FV_HELD, 0, 0, site, &(struct fv_for){.spec = spec}, id_out);
+        rc = fv_submit_for(self, def, args, bytes, takes, FV_HELD, 0, 0, site, &(struct fv_for){.spec = spec}, id_out);
         if (rc == -FEVER_ENAMETAKEN && get_if_exists)
             sched_yield();
     } while (rc == -FEVER_ENAMETAKEN && get_if_exists && fv_now_ns() < end);
@@ -99,18 +105,21 @@ static int make_at(const struct fever_def *def, const void *args, size_t bytes, 
     int                  why;
     struct fv_actor_spec spec = {0};
     bool                 get_if_exists = false;
+    struct fever_task_options takes = {0}, *t = &takes;
     if (def == NULL)
         return -FEVER_ENULL;
     struct fv_self *self = fv_enter(&why);
     if (self == NULL)
         return why;
-    int rc = self->is_inline ? -FEVER_ECONTEXT : !(def->flags & FEVER_DEF_ACTOR) ? -FEVER_ENOTASK : read_options(options, &spec, &get_if_exists);
+    int rc = self->is_inline ? -FEVER_ECONTEXT : !(def->flags & FEVER_DEF_ACTOR) ? -FEVER_ENOTASK : read_options(options, &spec, &get_if_exists, &takes);
     if (rc == 0 && spec.save_every != 0 && def->actor_class->save == NULL)
         rc = -FEVER_EINVAL; /* of what? */
+    if (takes.struct_bytes == 0)
+        t = NULL;
     if (rc == 0 && spec.registered != NULL)
-        rc = make_named(self, def, args, bytes, &spec, get_if_exists, site, id_out);
+        rc = make_named(self, def, args, bytes, &spec, t, get_if_exists, site, id_out);
     else if (rc == 0)
-        rc = fv_submit_for(self, def, args, bytes, NULL, FV_HELD, 0, 0, site, &(struct fv_for){.spec = &spec}, id_out);
+        rc = fv_submit_for(self, def, args, bytes, t, FV_HELD, 0, 0, site, &(struct fv_for){.spec = &spec}, id_out);
     return fv_leave(self, rc);
 }
 

@@ -95,6 +95,8 @@ int fv_submit_for(struct fv_self *self, const struct fever_def *def, const void 
         if (rc < 0)
             return rc;
         o = &wide;
+        if (what != NULL && what->spec != NULL && s.options_bytes == 0)
+            s.options_bytes = sizeof(struct fv_task_options_block); /* one CPU: for a task that is nothing special */
         s.options = s.options_bytes != 0 ? &wide : NULL;
         s.timeout_ns = (uint64_t)(o->timeout_s * 1e9);
         s.max_retries = o->max_retries == FEVER_NO_RETRY ? 0 : o->max_retries == 0 ? (what != NULL ? what->retries : -1) : o->max_retries;

@@ -8,6 +8,7 @@
 #include "core/actor.h"
 #include "core/name.h"
 #include "core/options.h"
+#include "core/placement.h"
 #include "core/stream.h"
 
 struct check {
@@ -143,10 +144,21 @@ int fv_validate(FILE *stream, bool expect_empty) {
                 BAD(&c, "slot %u: count %u, but %u records\n", i, count, c.counted[i]);
         }
     const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
-    if (d->n_granted != 0 || d->n_pending != 0 || d->cpu_used != 0)
+    uint64_t cpus = 0; /* of actors that live, and below */
+    uint64_t units[FV_COUNT_OF(d->resource)] = {0};
+    FV_EACH_ACTIVE(p)
+        for (uint32_t i = p << fv_map.shift, e = i + fv_proc(p)->slab_limit; i < e; i++) {
+            const struct fv_task_options_block *b = NULL;
+            if (fv_truth_state(fv_load_acquire_64(&fv_task(i)->truth)) == FV_RUN && fv_task_is_actor(i) && (b = fv_task_options_of(i)) != NULL)
+                cpus += b->cpu_units;
+            for (uint32_t k = 0; b != NULL && k < b->n_resources; k++)
+                if (fv_resource_number(b->resource[k].name) >= 0)
+                    units[fv_resource_number(b->resource[k].name)] += b->resource[k].units;
+        }
+    if (d->n_granted != 0 || d->n_pending != 0 || d->cpu_used != cpus)
         BAD(&c, "%u grants are out, %u tasks wait for one, %.4f CPUs are in use\n", d->n_granted, d->n_pending, (double)d->cpu_used / FV_CPU_UNITS);
     for (uint32_t i = 0; i < d->n_resources; i++)
-        if (fv_load_relaxed_64(&d->resource[i].used) != 0)
+        if (fv_load_relaxed_64(&d->resource[i].used) != units[i])
             BAD(&c, "%.4f of resource %s is in use\n", (double)d->resource[i].used / FV_CPU_UNITS, d->resource[i].name);
     for (uint32_t i = 0; i < FV_DROPS; i++)
         if (fv_map.seg->keeper.dropping[i].offset != 0)

@@ -16,7 +16,9 @@
 #include "core/actor.h"
 #include "core/cancel.h"
 #include "core/name.h"
+#include "core/options.h"
 #include "plat/backtrace.h"
+#include "run/cpus.h"
 #include "run/fast.h"
 #include "run/runtime.h"
 
@@ -477,6 +479,8 @@ bool fv_actor_begin(struct fv_self *self) {
     if (!claimed || fv_truth_gen(fv_load_relaxed_64(&fv_task(me.index)->truth)) != fv_ref_gen(me.ref))
         return false; /* it was let go of meanwhile */
     me.actor = fv_actor_of(me.index);
+    if (fv_cold(me.index)->options != 0 && fv_task_options_of(me.index)->cpu_units != 0)
+        fv_cpus_take(self, me.index); /* they are lent to it until it ends */
     const struct fever_actor_class *class = fv_defs[fv_task(me.index)->def]->actor_class;
     size_t align = FV_MAX(class->state_align, 64u), bytes = (class->state_bytes + align - 1) / align * align;
     me.state = aligned_alloc(align, FV_MAX(bytes, align));

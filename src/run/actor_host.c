@@ -13,16 +13,21 @@
 #include "run/runtime.h"
 
 static struct fv_self *sup;
+static uint32_t      (*find)(void);
 static int           (*start)(uint64_t actor);
 static void          (*end)(uint32_t slot);
 static uint64_t       *waiting; /* refs, a ring of room entries */
 static uint32_t        first, n_waiting, room;
 
-void fv_actor_host_init(struct fv_self *self, int (*start_)(uint64_t actor), void (*end_)(uint32_t slot)) {
+void fv_actor_host_init(struct fv_self *self, uint32_t (*find_)(void), int (*start_)(uint64_t actor), void (*end_)(uint32_t slot)) {
     sup = self;
+    find = find_;
     start = start_;
     end = end_;
 }
+
+uint32_t fv_actor_host_find(void) { return find(); }
+int      fv_actor_host_start(uint64_t actor) { return start(actor); }
 
 static bool grow(void) {
     uint32_t  more = room == 0 ? 64 : room * 2;

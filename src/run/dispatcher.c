@@ -10,6 +10,9 @@
  *           on their CPU.  One grant a host at a time.
  *
  * What is available is always the total less the demands of the grants that are out: a grant ends when its host says so, or dies.
+ * An actor that holds CPUs or resources is granted them as a task is, and has them until its process ends; it runs in a slot of its own, so its
+ * demand asks for no host, and by that it is known.
+ *
  * A task that blocks gives its CPUs back, and asks for them again when it could go on (`lease` of its host); it keeps its custom
  * resources.  So among those that wait some have started already: they are in shapes of their own, by host.
  */
@@ -56,6 +59,7 @@ static struct fv_self        *sup;
 static uint32_t             (*start_spare)(void);
 static uint32_t               n_workers, n_slots;
 static struct grant          *grants;
+static struct grant          *of_actors; /* by slot, from the first for actors on */
 static struct place          *places;
 static uint32_t              *node_of;  /* by worker slot */
 static uint32_t              *stand_in; /* by blocked worker: the spare that works in its place */
@@ -105,12 +109,13 @@ int fv_dispatch_open(struct fv_self *self, uint32_t (*new_spare)(void)) {
     start_spare = new_spare;
     n_workers = fv_rt.n_workers, n_slots = fv_rt.n_worker_slots;
     grants = calloc(n_slots + 1, sizeof *grants);
+    of_actors = calloc(fv_rt.n_actor_slots + 1, sizeof *of_actors);
     places = calloc(n_workers + 1, sizeof *places);
     node_of = calloc(n_workers + 1, sizeof *node_of);
     stand_in = calloc(n_slots + 1, sizeof *stand_in);
     wanted = calloc(n_slots + 1, sizeof *wanted);
     known = calloc((size_t)fv_map.seg->n_procs << fv_map.shift, sizeof *known); /* touched where there are such tasks */
-    if (grants == NULL || places == NULL || node_of == NULL || stand_in == NULL || wanted == NULL || known == NULL || !open_views())
+    if (grants == NULL || of_actors == NULL || places == NULL || node_of == NULL || stand_in == NULL || wanted == NULL || known == NULL || !open_views())
         return -ENOMEM;
     ask_times = 1, tick_ns = TICK_LEAST_NS;
     fv_store_relaxed_32(&fv_map.seg->dispatch.awake, 1);
@@ -145,7 +150,7 @@ static void wish_of(uint32_t index, struct fv_wish *w) {
     w->strategy = b->strategy;
     w->node = b->node;
     d->units[FV_DEMAND_CPU] = b->cpu_units;
-    d->units[FV_DEMAND_HOST] = 1;
+    d->units[FV_DEMAND_HOST] = !fv_task_is_actor(index);
     for (uint32_t i = 0; i < b->n_resources; i++) {
         int r = fv_resource_number(b->resource[i].name);
         if (r >= 0)
@@ -158,7 +163,7 @@ static void arrive(void *arg, uint32_t index) {
     uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
     uint32_t gen = fv_truth_gen(t);
     (void)arg;
-    if (fv_task_is_actor(index)) { /* wants a process of its own */
+    if (fv_task_is_actor(index) && fv_cold(index)->options == 0) { /* wants a process of its own, and nothing else */
         fv_actor_host_arrive(index);
         return;
     }
@@ -256,6 +261,17 @@ void fv_dispatch_died(uint32_t slot) {
         known[fv_ref_index(grants[slot].ref)] = 0; /* the sweep queues it, if it is to be repeated */
         end_grant(slot);
     }
+}
+
+void fv_dispatch_actor_died(uint32_t slot) {
+    struct grant *g = &of_actors[slot - fv_rt.actor_slots];
+    if (g->ref == 0)
+        return;
+    known[fv_ref_index(g->ref)] = 0; /* as above */
+    leave_places(slot, g);
+    fv_dispatch_give(&view, g->node, &g->demand);
+    g->ref = 0;
+    fv_fas_32(&fv_map.seg->dispatch.told, 1); /* what it held is for others */
 }
 
 /* beside: a fraction's place, 0: none. */
@@ -400,6 +416,26 @@ static bool issue_whole(struct fv_shape *s, const struct fv_demand *demand, uint
         return false;
     lend(host, node, k);
     issue_to(host, s, demand, node, FV_GRANT_LENT, 0);
+    return true;
+}
+
+/* The first of these gets its process.  k: so many CPUs are ready for it. */
+static bool issue_actor(struct fv_shape *s, uint32_t node, uint32_t k) {
+    uint32_t      slot = fv_actor_host_find();
+    struct grant *g = slot == 0 ? NULL : &of_actors[slot - fv_rt.actor_slots];
+    if (g == NULL)
+        return false;
+    *g = (struct grant){.ref = fv_ref_make(s->heap[0].index, s->heap[0].gen), .demand = s->wish.demand, .node = node};
+    lend(slot, node, k);
+    fv_proc(slot)->grant_cpu = k != 0 ? FV_GRANT_LENT : FV_GRANT_ANY; /* before the fork */
+    fv_store_relaxed_32(&fv_proc(slot)->node, node);
+    if (fv_actor_host_start(g->ref) <= 0) {
+        leave_places(slot, g);
+        g->ref = 0;
+        return false;
+    }
+    fv_dispatch_take(&view, node, &s->wish.demand);
+    fv_shape_pop(s);
     return true;
 }
 
@@ -586,6 +622,10 @@ static void grant_all(uint64_t now, struct want *want) {
             bool ready = k == 0 || n_ready(node) >= w->places + w->idle_places + k;
             if (s->wish.resumes) {
                 done = ready && resume(s, k);
+            } else if (d.units[FV_DEMAND_HOST] == 0) {
+                if (fv_actor_host_find() == 0)
+                    k = 0, ready = false; /* no process may be forked: nobody is to stand by for it */
+                done = ready && issue_actor(s, node, k);
             } else if (cpu >= FV_DISPATCH_UNIT) {
                 done = ready && issue_whole(s, &d, node, k);
             } else if (cpu != 0) {

@@ -13,6 +13,8 @@ int fv_dispatch_open(struct fv_self *self, uint32_t (*new_spare)(void));
 uint64_t fv_dispatch_turn(void);
 /* The process in a slot has died, and is not swept after yet. */
 void fv_dispatch_died(uint32_t slot);
+/* The same of the process of an actor: what that held is free. */
+void fv_dispatch_actor_died(uint32_t slot);
 /* Before the supervisor sleeps: may it?  Else another turn is due.  And after it slept. */
 bool fv_dispatch_sleep(void);
 void fv_dispatch_wake(void);

@@ -100,7 +100,8 @@ bool fv_child_spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     p->cpu = fv_rt.options.pin && fv_rt.topo.n_allowed > 0 && role != FV_ROLE_ACTOR ? fv_rt.topo.cpus[i] : -1;
     if (patron != 0)
         fv_store_release_32(&p->patron, patron);
-    p->node = slot <= fv_rt.n_workers ? fv_cluster_node_of(slot) : 0;
+    if (role != FV_ROLE_ACTOR) /* else the dispatcher has said it */
+        p->node = slot <= fv_rt.n_workers ? fv_cluster_node_of(slot) : 0;
     if ((patron = fv_load_acquire_32(&p->patron)) != 0) { /* also that of the spare that died here: it may still be blocked */
         p->cpu = fv_proc(patron - 1)->cpu;
         p->node = fv_proc(patron - 1)->node;
@@ -213,17 +214,22 @@ static void kill_for(uint32_t slot, int code, uint64_t task) {
 }
 
 /* For run/actor_host.c: a process for that actor. */
-static int start_actor(uint64_t actor) {
-    for (uint32_t slot = fv_rt.actor_slots; slot < fv_rt.actor_slots + fv_rt.n_actor_slots; slot++) { /* the first: its memory is there */
-        if (child[slot].state != FV_CHILD_NONE)
-            continue;
-        fv_store_release_64(&fv_proc(slot)->actor, actor);
-        if (fv_child_spawn(slot, FV_ROLE_ACTOR, 0))
-            return 1;
-        fv_store_release_64(&fv_proc(slot)->actor, 0);
-        return -1;
-    }
+static uint32_t find_actor_slot(void) {
+    for (uint32_t slot = fv_rt.actor_slots; slot < fv_rt.actor_slots + fv_rt.n_actor_slots; slot++) /* the first: its memory is there */
+        if (child[slot].state == FV_CHILD_NONE)
+            return slot;
     return 0;
+}
+
+static int start_actor(uint64_t actor) {
+    uint32_t slot = find_actor_slot();
+    if (slot == 0)
+        return 0;
+    fv_store_release_64(&fv_proc(slot)->actor, actor);
+    if (fv_child_spawn(slot, FV_ROLE_ACTOR, 0))
+        return 1;
+    fv_store_release_64(&fv_proc(slot)->actor, 0);
+    return -1;
 }
 
 static void end_actor(uint32_t slot) { /* it may be restarted */
@@ -290,6 +296,7 @@ static void buried(uint32_t slot, int status, const char *program) {
     if (is_actor) {
         fv_map.seg->deaths += !WIFEXITED(status) || why.exit_status != 0;
         p->wait_reason = FV_WAIT_NOT; /* also if it never came to its start */
+        fv_dispatch_actor_died(slot);
         ended = ended && fv_sweep_ended(&sup, slot);
         if (!ended)
             fv_sweep(&sup, slot, &why);
@@ -609,7 +616,7 @@ void fv_supervisor_main(void) {
         fv_loop_add(loop, listen_fd, POLLIN, on_control, NULL);
     fv_output_init(loop);
     fv_keeper_init(loop, &sup);
-    fv_actor_host_init(&sup, start_actor, end_actor);
+    fv_actor_host_init(&sup, find_actor_slot, start_actor, end_actor);
     uint32_t n = 0;
     for (uint32_t s = 1; s <= fv_rt.n_workers; s++)
         n += fv_child_spawn(s, FV_ROLE_WORKER, 0);

@@ -273,10 +273,11 @@ int main(int argc, char **argv) {
     rt_begin((unsigned)seconds + 240);
     tap_diag("seed %llu", (unsigned long long)seed);
     shared = rt_shared(sizeof *shared);
-    rt_init(.workers = WORKERS, .max_actors = ACTORS);
-    sure = ready_new_with(FEVER_ACTOR_WITH(.max_restarts = FEVER_NO_LIMIT, .max_task_retries = MANY));
+    rt_init(.workers = WORKERS, .max_actors = ACTORS, .resources = "seat=2");
+    struct fever_resource seat = {"seat", 1};
+    sure = ready_new_with(FEVER_ACTOR_WITH(.resources = &seat, .n_resources = 1, .max_restarts = FEVER_NO_LIMIT, .max_task_retries = MANY));
     brief = once_new_with(FEVER_ACTOR_WITH(.max_restarts = FEVER_NO_LIMIT));
-    book = book_new_with(FEVER_ACTOR_WITH(.max_restarts = FEVER_NO_LIMIT, .max_task_retries = MANY));
+    book = book_new_with(FEVER_ACTOR_WITH(.resources = &seat, .n_resources = 1, .max_restarts = FEVER_NO_LIMIT, .max_task_retries = MANY));
     atomic_store(&got_on_at, rt_now());
     pthread_create(&thread, NULL, killer, &killer_seed);
     pthread_create(&dog, NULL, watchdog, NULL);
