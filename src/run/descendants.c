@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "run/keeper.h"
 #include "run/output.h"
 
 #define DESCENDANTS_NS 1000000000ull /* at most so long processes that task code left behind are hunted */
@@ -50,7 +51,7 @@ void fv_descendants_end(void) {
         }
         bool any = false;
         for (char *s = line, *save; (s = strtok_r(s, " ", &save)) != NULL; s = NULL)
-            if ((pid = (pid_t)atoi(s)) != fv_output_logger() && pid > 0) { /* that one has still to write */
+            if ((pid = (pid_t)atoi(s)) > 0 && pid != fv_output_logger() && pid != fv_keeper_pid()) { /* one has still to write, one is ending */
                 fv_descendants_end_group(pid);
                 any = true;
             }

@@ -67,6 +67,11 @@ static void add(uint64_t *counter, uint64_t n) { fv_store_relaxed_64(counter, *c
 
 static bool is_stopping(void) { return fv_load_acquire_32(&fv_map.seg->state) == FV_STOPPING; }
 
+__attribute__((noreturn)) static void leave(void) {
+    fv_spill_farewell();
+    _exit(0);
+}
+
 /* ------------------------------------------------------------------------------------------------ copies */
 
 static void note_use(uint32_t index, uint32_t gen) {
@@ -266,7 +271,7 @@ static bool evict(const struct fv_victim *v, uint32_t n) {
         bytes += drop(o, m);
         let_go(o, m);
         if (is_stopping())
-            _exit(0);
+            leave();
     }
     excuse(begin);
     return bytes != 0;
@@ -555,7 +560,7 @@ static void work(void) {
     for (;;) {
         uint32_t seen = fv_bell_read(self.proc);
         if (is_stopping())
-            _exit(0);
+            leave();
         /* ORDER keep (seq_cst): wanted off before the look at what is wanted.  Pairs with keep (seq_cst) in fv_store_ask(). */
         fv_fas_32(&books()->wanted, 0);
         waits = false;

@@ -17,6 +17,8 @@ bool  fv_keeper_tick(void);
 bool  fv_keeper_reaped(pid_t pid, int status);
 /* 0: there is none */
 pid_t fv_keeper_pid(void);
+/* At the end: lets go of the files, then ends it, and does not wait.  Whoever has a file last waits until the file system has its space back. */
+void  fv_keeper_dismiss(void);
 
 /* --- keeper (keeper.c) ----------------------------------------------------------------------- */
 /* control: its end of a socket to the supervisor; fd: spill files of its predecessors, by number, -1: none. */

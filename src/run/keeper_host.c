@@ -198,6 +198,17 @@ bool fv_keeper_tick(void) {
     return true;
 }
 
+void fv_keeper_dismiss(void) {
+    for (uint32_t f = 0; f < FV_SPILL_FILES; f++)
+        if (kept[f] >= 0) {
+            close(kept[f]);
+            kept[f] = -1;
+        }
+    drop_control();
+    if (keeper != 0)
+        kill(keeper, SIGKILL);
+}
+
 bool fv_keeper_reaped(pid_t pid, int status) {
     if (pid != keeper || keeper == 0)
         return false;

@@ -33,6 +33,7 @@
 #define OTHER_FILES 64u            /* descriptors that are not for files */
 #define LEFT_FREE   (16ull << 20)  /* of a file system */
 #define RETRY_NS    1000000000ull  /* a directory that has failed is tried again */
+#define FAREWELL_MS 5000
 #define N_DIRS      16u
 
 struct directory {
@@ -164,6 +165,7 @@ static bool hand_over(uint32_t f, int fd) {
 
 static void close_file(uint32_t f) {
     struct fv_spill_note note = {FV_SPILL_CLOSE, f};
+    (void)!ftruncate(file[f].io.fd, 0); /* gives the space back, which takes long: here, and not when the supervisor closes it last */
     while (send(control, &note, sizeof note, MSG_NOSIGNAL) < 0 && errno == EINTR)
         ;
     fv_file_close(&file[f].io);
@@ -353,6 +355,11 @@ struct fv_io fv_spill_io(uint64_t copy, bool write, void *at, uint64_t bytes) {
 bool fv_spill_leaves_enough(int fd, uint64_t bytes) {
     struct statvfs s;
     return fstatvfs(fd, &s) < 0 || (uint64_t)s.f_bavail * s.f_frsize >= bytes + LEFT_FREE;
+}
+
+void fv_spill_farewell(void) {
+    struct pollfd p = {.fd = control}; /* POLLHUP comes unasked; if it dies we die with it */
+    (void)poll(&p, 1, FAREWELL_MS);
 }
 
 void fv_spill_full(void) { not_before_ns = fv_now_ns() + RETRY_NS; }

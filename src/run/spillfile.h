@@ -47,6 +47,8 @@ struct fv_io fv_spill_io(uint64_t copy, bool write, void *at, uint64_t bytes);
 bool fv_spill_leaves_enough(int fd, uint64_t bytes);
 /* There is no more room on disk, for a while. */
 void fv_spill_full(void);
+/* The runtime ends: returns when the supervisor has let go of all files, so that it does not wait until their space is given back. */
+void fv_spill_farewell(void);
 /* A write to it failed with -errno: its directory is left alone for a while. */
 void fv_spill_failed(uint64_t copy, int error);
 

@@ -362,12 +362,12 @@ __attribute__((noreturn)) static void end(bool farewell) {
     ending = true;
     fv_store_release_32(&fv_map.seg->state, FV_STOPPING);
     fv_bell_ring_all();
+    fv_keeper_dismiss();
     for (uint64_t until = fv_now_ns() + (farewell ? FAREWELL_NS : 0);;) {
         bool any = false;
         reap_all();
         EACH_CHILD(s)
             any |= child[s].pid != 0;
-        any |= fv_keeper_pid() != 0;
         if (!any || fv_now_ns() >= until)
             break;
         struct pollfd p = {.fd = signal_fd, .events = POLLIN};
@@ -382,8 +382,6 @@ __attribute__((noreturn)) static void end(bool farewell) {
     EACH_CHILD(s)
         if (child[s].pid != 0)
             waitpid(child[s].pid, NULL, 0);
-    if (fv_keeper_pid() != 0)
-        kill(fv_keeper_pid(), SIGKILL);
     if (helper > 0) { /* at idle priority it would take long to die on a busy machine */
         struct sched_param none = {0};
         kill(helper, SIGKILL);
