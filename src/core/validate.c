@@ -90,6 +90,29 @@ static void check_residence(struct check *c, uint32_t index, uint64_t t) {
         BAD(c, "slot %u: its result is lost and nothing says why\n", index);
 }
 
+/* No node has more in use than it has, and together they have what is in use in all. */
+static void check_nodes(struct check *c) {
+    const struct fv_node_table     *t = &fv_map.seg->cluster;
+    const struct fv_dispatch_state *d = &fv_map.seg->dispatch;
+    uint64_t                        cpu = 0, used[FV_N_RESOURCES] = {0};
+    for (uint32_t n = 0; n < t->n_nodes; n++) {
+        const struct fv_node *node = &t->node[n];
+        cpu += node->cpu_used;
+        if (node->cpu_used > (uint64_t)node->n_workers * FV_CPU_UNITS)
+            BAD(c, "node %u: %.4f of %u CPUs are in use\n", n, (double)node->cpu_used / FV_CPU_UNITS, node->n_workers);
+        for (uint32_t i = 0; i < d->n_resources; i++) {
+            used[i] += node->used[i];
+            if (node->used[i] > t->type[node->type].total[i])
+                BAD(c, "node %u: more of resource %s is in use than it has\n", n, d->resource[i].name);
+        }
+    }
+    if (cpu != d->cpu_used)
+        BAD(c, "%.4f CPUs are in use, %.4f on nodes\n", (double)d->cpu_used / FV_CPU_UNITS, (double)cpu / FV_CPU_UNITS);
+    for (uint32_t i = 0; i < d->n_resources; i++)
+        if (used[i] != fv_load_relaxed_64(&d->resource[i].used))
+            BAD(c, "resource %s: what is in use on nodes is not what is in use\n", d->resource[i].name);
+}
+
 int fv_validate(FILE *stream, bool expect_empty) {
     struct check c = {.stream = stream};
     size_t n = (size_t)fv_map.seg->n_procs << fv_map.shift;
@@ -160,6 +183,7 @@ int fv_validate(FILE *stream, bool expect_empty) {
     for (uint32_t i = 0; i < d->n_resources; i++)
         if (fv_load_relaxed_64(&d->resource[i].used) != units[i])
             BAD(&c, "%.4f of resource %s is in use\n", (double)d->resource[i].used / FV_CPU_UNITS, d->resource[i].name);
+    check_nodes(&c);
     for (uint32_t i = 0; i < FV_DROPS; i++)
         if (fv_map.seg->keeper.dropping[i].offset != 0)
             BAD(&c, "block %#llx is being dropped\n", (unsigned long long)fv_map.seg->keeper.dropping[i].offset);
