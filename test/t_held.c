@@ -55,8 +55,12 @@ static bool used_is(uint64_t units)
     return used() == units;
 }
 
+#define MANY 20
+
 static void resources(void)
 {
+    holder_actor e[MANY];
+    int          n = 0;
     holder_actor a = holder_new_with(FEVER_ACTOR_WITH(.resources = &one, .n_resources = 1, .max_restarts = 9));
     holder_actor b = holder_new_with(FEVER_ACTOR_WITH(.resources = &one, .n_resources = 1)), c, d;
     fever_ref    r, t;
@@ -81,11 +85,24 @@ static void resources(void)
     TAP_IS(fever_actor_kill(d.any, 0), 0, "one that waits is killed");
     TAP_IS(take(r), -FEVER_EACTORDEAD, "its call hears of it");
     fever_actor_release(d.any);
+    for (int i = 0; i < MANY; i++) {
+        d = holder_new_with(FEVER_ACTOR_WITH(.resources = &one, .n_resources = 1));
+        r = holder_here_remote(d);
+        fever_actor_kill(d.any, 0);
+        take(r);
+        fever_actor_release(d.any);
+        e[i] = holder_new_with(FEVER_ACTOR_WITH(.resources = &one, .n_resources = 1));
+    }
     d = holder_new_with(FEVER_ACTOR_WITH(.resources = &one, .n_resources = 1));
     r = holder_here_remote(d);
     fever_actor_release(d.any);
     TAP_OK(waits(r), "one that is let go of while it waits");
     fever_actor_release(c.any);
+    for (int i = 0; i < MANY; i++) {
+        n += take(holder_here_remote(e[i])) == 1;
+        fever_actor_release(e[i].any);
+    }
+    TAP_IS(n, MANY, "one that is made after another was killed, in its task slot, lives");
     TAP_IS(take(r), 1, "does what it was asked before");
     TAP_IS(take(t), 2, "and the task has gone");
     TAP_OK(used_is(0), "all seats are free");
@@ -149,6 +166,21 @@ static void placed(void)
     fever_actor_release(c.any);
 }
 
+/* After those: in the process slot of one that was on the second node. */
+static void placed_nowhere(void)
+{
+    holder_actor d[3];
+    int          sum = 0;
+
+    for (int i = 0; i < 3; i++)
+        d[i] = holder_new();
+    for (int i = 0; i < 3; i++)
+        sum += take(holder_node_remote(d[i]));
+    TAP_IS(sum, 0, "actors that ask for nothing count as on the first node, whoever had their slots before");
+    for (int i = 0; i < 3; i++)
+        fever_actor_release(d[i].any);
+}
+
 static void rest(void)
 {
     for (double end = rt_now() + RT_LONG; rt_stats().objects_live != 0 && rt_now() < end;)
@@ -170,6 +202,8 @@ int main(void)
     rt_shutdown();
     rt_init(.nodes = "a: cpu=1, zone=west; b: cpu=2, seat=1", .max_actors = 8);
     placed();
+    rest();
+    placed_nowhere();
     rest();
     rt_shutdown();
     return tap_done();

@@ -102,8 +102,9 @@ void fv_actor_host_end_waiting(void) {
             if (!fv_task_is_actor(i) || s == FV_FREE || s == FV_DYING || fv_state_is_complete(s))
                 continue;
             if (fv_cancel_asked(i, fv_truth_gen(t)) & FV_CANCEL_FORCE) {
-                for (; s == FV_READY || s == FV_BLOCKED || s == FV_DELAYED; s = fv_truth_state(t = fv_load_acquire_64(&fv_task(i)->truth)))
-                    end_unstarted(i, t);
+                for (uint32_t gen = fv_truth_gen(t); fv_truth_gen(t) == gen && (s == FV_READY || s == FV_BLOCKED || s == FV_DELAYED);
+                     s = fv_truth_state(t = fv_load_acquire_64(&fv_task(i)->truth)))
+                    end_unstarted(i, t); /* no other generation: who was told of its end may have put the next actor here by now */
             } else if (s == FV_RUN && fv_load_relaxed_32(&fv_actor_of(i)->kill_wanted)) {
                 fv_store_release_32(&fv_actor_of(i)->kill_wanted, 0);
                 end(fv_truth_owner(t));

@@ -100,8 +100,10 @@ bool fv_child_spawn(uint32_t slot, uint32_t role, uint32_t patron) {
     p->cpu = fv_rt.options.pin && fv_rt.topo.n_allowed > 0 && role != FV_ROLE_ACTOR ? fv_rt.topo.cpus[i] : -1;
     if (patron != 0)
         fv_store_release_32(&p->patron, patron);
-    if (role != FV_ROLE_ACTOR) /* else the dispatcher has said it */
+    if (role != FV_ROLE_ACTOR)
         p->node = slot <= fv_rt.n_workers ? fv_cluster_node_of(slot) : 0;
+    else if (fv_cold(fv_ref_index(p->actor))->options == 0) /* else the dispatcher has said it */
+        p->node = 0;
     if ((patron = fv_load_acquire_32(&p->patron)) != 0) { /* also that of the spare that died here: it may still be blocked */
         p->cpu = fv_proc(patron - 1)->cpu;
         p->node = fv_proc(patron - 1)->node;
