@@ -23,6 +23,10 @@ fever_bench_CPPFLAGS = $(AM_CPPFLAGS) -I$(builddir)
 fever_bench_LDADD    = libfever.la
 fever_bench_LDFLAGS  = $(AM_LDFLAGS) -static
 
+# By hand only, on x86: which copy is the fastest, by size.
+EXTRA_PROGRAMS = bench/copy_sizes
+bench_copy_sizes_LDADD =
+
 # Every figure names the commit that it was measured on.
 bench/fever_bench-report.$(OBJEXT): bench/commit.h
 bench/commit.h: FORCE
