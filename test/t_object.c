@@ -288,6 +288,30 @@ static void test_full(size_t store, size_t size)
     TAP_IS(rt_validate(), 0, "the books are right");
 }
 
+/* Sizes at which another way of copying is taken, from odd addresses. */
+static void large_puts(void)
+{
+    static const size_t size[] = {(1 << 20) - 1, (1 << 20) + 1, (16 << 20) - 1, 16 << 20, (16 << 20) + 77};
+    unsigned char      *from = malloc((16 << 20) + 128);
+
+    for (size_t i = 0; i < (16 << 20) + 128; i++)
+        from[i] = (unsigned char)(i * 2654435761u >> 13);
+    rt_init(.workers = 1, .store_bytes = 64 << 20);
+    for (size_t k = 0; k < sizeof size / sizeof size[0]; k++) {
+        const void *at = NULL;
+        size_t      bytes = 0;
+        fever_ref   r = FEVER_NULL_REF;
+        int         rc = fever_put(from + k, size[k], &r);
+
+        if (rc == 0)
+            rc = fever_view_raw(r, &at, &bytes, 0);
+        TAP_OK(rc == 0 && bytes == size[k] && memcmp(at, from + k, bytes) == 0, "%zu bytes are put and right", size[k]);
+        fever_release(r);
+    }
+    rt_shutdown();
+    free(from);
+}
+
 int main(void)
 {
     static char big[600000];
@@ -304,6 +328,7 @@ int main(void)
     TAP_IS(rt_stats().store_bytes, 64 << 20, "store_bytes");
     rt_shutdown();
 
+    large_puts();
     rt_init(.workers = 1, .store_bytes = 1 << 20);
     test_full(1 << 20, 200000);
     test_full(1 << 20, 1000);
