@@ -791,6 +791,7 @@ FEVER_API void fever_register_defs(struct fever_def **begin, struct fever_def **
 #include <fever_object.h>
 #include <fever_file.h>
 #include <fever_actor.h>
+#include <fever_pool.h>
 #ifndef __cplusplus
 #include <fever_define.h>
 #endif

@@ -53,13 +53,13 @@ API_SOURCES += src/api/cluster.c
 CORE_SOURCES += src/core/actor.c
 CORE_SOURCES += src/core/deadlock.c
 RUN_SOURCES += src/run/actor.c src/run/actor_host.c
-API_SOURCES += src/api/actor.c
+API_SOURCES += src/api/actor.c src/api/pool.c
 
 # a cluster in virtual time
 SIM_SOURCES = src/sim/cluster.c src/sim/sim.c src/sim/workload.c
 CLI_SOURCES += src/cli/simulate.c src/cli/simulate_svg.c
 
-include_HEADERS += include/fever.h include/fever_actor.h include/fever_define.h include/fever_file.h include/fever_group.h include/fever_object.h include/fever_stream.h
+include_HEADERS += include/fever.h include/fever_actor.h include/fever_define.h include/fever_file.h include/fever_group.h include/fever_object.h include/fever_pool.h include/fever_stream.h
 
 # All of the library with its hidden symbols in sight: for the tests and for the fever command.
 noinst_LTLIBRARIES += libfever_core.la

@@ -14,7 +14,7 @@
 C_TESTS       = test/t_base test/t_plat test/t_event test/t_obs test/t_runtime test/t_task test/t_nested test/t_group \
                 test/t_object test/t_badinput test/t_weather test/t_inline test/t_idle test/t_memory test/t_options test/t_threads test/t_tsan
 C_TESTS      += test/t_stream test/t_parts
-C_TESTS      += test/t_actor test/t_checkpoint test/t_deadlock test/t_actor_name test/t_actor_calls test/t_actor_stream test/t_held
+C_TESTS      += test/t_actor test/t_checkpoint test/t_deadlock test/t_actor_name test/t_actor_calls test/t_actor_stream test/t_held test/t_pool
 C_TESTS      += test/t_arena test/t_warm
 test_t_arena_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fv_segment_alloc
 C_TESTS      += test/t_cancel test/t_cancel_process

@@ -1,6 +1,6 @@
 /* pool.c: a model that takes long to build and little to ask, served by a pool of actors; against tasks that build it each time.
  *
- * The pool is a row of actors and a free one for each call: whoever answers first is asked next.
+ * Each question goes to an actor that is free, or to the first that is.
  */
 #include <fever.h>
 #include <math.h>
@@ -61,29 +61,22 @@ int main(void)
         fprintf(stderr, "fever_init: %s\n", fever_strerror(rc));
         return 1;
     }
-    server_actor pool[N_ACTORS];
-    fever_ref    busy[N_ACTORS];
-    double       y, sum = 0, again = 0, begin = now();
-    for (int i = 0; i < N_ACTORS; i++)
-        pool[i] = server_new(42);
-    for (int i = 0; i < N_CALLS; i++) {
-        int at = i;
-        if (i >= N_ACTORS) { /* the first that is free */
-            bool ready[N_ACTORS] = {false};
-            if (fever_wait(busy, N_ACTORS, 1, FEVER_FOREVER, ready) < 1)
-                break;
-            for (at = 0; at < N_ACTORS - 1 && !ready[at];)
-                at++;
-            if (fever_take(busy[at], &y) == 0)
-                sum += y;
-        }
-        busy[at] = server_predict_remote(pool[at], 1.0 / (1 + i));
-    }
+    struct fever_pool *pool;
+    fever_ref          answer;
+    double             y, sum = 0, again = 0, begin = now();
+    if (fever_pool_open(&pool) < 0)
+        return 1;
     for (int i = 0; i < N_ACTORS; i++) {
-        if (fever_take(busy[i], &y) == 0)
-            sum += y;
-        fever_actor_release(pool[i].any);
+        server_actor a = server_new(42);
+        fever_pool_push(pool, a.any);
+        fever_actor_release(a.any); /* the pool holds it */
     }
+    for (int i = 0; i < N_CALLS; i++)
+        fever_pool_call(pool, server_predict, 1.0 / (1 + i));
+    while (fever_pool_next_unordered(pool, &answer, FEVER_FOREVER) == 0)
+        if (fever_take(answer, &y) == 0)
+            sum += y;
+    fever_pool_close(pool);
     double served = now() - begin;
 
     fever_ref r[N_CALLS];
