@@ -181,6 +181,23 @@ static void placed_nowhere(void)
         fever_actor_release(d[i].any);
 }
 
+/* No process may be forked for it: what it wants to hold is others' meanwhile. */
+static void no_process(void)
+{
+    holder_actor a = holder_new(), b;
+    int          v = 0;
+
+    TAP_IS(take(holder_here_remote(a)), 1, "an actor has the only process that there may be");
+    b = holder_new_with(FEVER_ACTOR_WITH(.num_cpus = 1));
+    fever_ref r = holder_here_remote(b), t = plain_with(FEVER_WITH(.num_cpus = 2));
+    TAP_OK(waits(r), "another one, which is to hold a CPU, waits for it");
+    TAP_IS(fever_get_for(t, &v, RT_LONG), 0, "a task of all CPUs does not");
+    fever_release(t);
+    fever_actor_release(a.any);
+    TAP_IS(take(r), 1, "when the first has ended it lives");
+    fever_actor_release(b.any);
+}
+
 static void rest(void)
 {
     for (double end = rt_now() + RT_LONG; rt_stats().objects_live != 0 && rt_now() < end;)
@@ -204,6 +221,10 @@ int main(void)
     placed();
     rest();
     placed_nowhere();
+    rest();
+    rt_shutdown();
+    rt_init(.workers = 2, .max_actors = 1);
+    no_process();
     rest();
     rt_shutdown();
     return tap_done();

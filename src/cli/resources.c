@@ -32,7 +32,7 @@ static void say_reason(const struct fv_segment *s, const struct fv_pending *w, c
     else if (w->lacks == 0)
         snprintf(text, bytes, "needs %.6g cpu, %.6g free%s", (double)w->cpu_units / UNITS, (double)w->free_units / UNITS, where);
     else if (w->lacks == 1)
-        snprintf(text, bytes, "needs a process, and there are as many as max_spares allows");
+        snprintf(text, bytes, "needs a process, and there are as many as max_spares or max_actors allows");
     else if (r >= 0 && r < (int)n_resources(d))
         snprintf(text, bytes, "needs %.6g %.31s, %.6g free%s", (double)w->want[r] / UNITS, d->resource[r].name, (double)w->free_units / UNITS,
                  where);

@@ -41,7 +41,7 @@ static bool has_labels(const struct fv_node_type *type, const struct fv_selector
 
 int fv_placement(const struct fever_task_options *o, struct fv_placement *out, char *why, size_t why_bytes) {
     const struct fv_node_table *c = &fv_map.seg->cluster;
-    struct fv_selector       s = {.n_terms = 0};
+    struct fv_selector       s;
     *out = (struct fv_placement){.types = UINT64_MAX, .strategy = o->spread ? FV_PLACED_SPREAD : FV_PLACED_DEFAULT};
     if (o->node != NULL) {
         if (find_node(o->node, &out->node) < 0) {

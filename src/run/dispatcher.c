@@ -514,14 +514,6 @@ static bool resume(struct fv_shape *s, uint32_t k) {
 
 /* ------------------------------------------------------------------------------------------------ a turn */
 
-static int by_rank(const void *a, const void *b) {
-    bool resumes = fv_shapes[*(const uint32_t *)a].wish.resumes;
-    if (resumes != fv_shapes[*(const uint32_t *)b].wish.resumes)
-        return resumes ? -1 : 1;
-    int64_t p = fv_shapes[*(const uint32_t *)a].heap[0].rank_ns, q = fv_shapes[*(const uint32_t *)b].heap[0].rank_ns;
-    return p < q ? 1 : p > q ? -1 : 0;
-}
-
 static void show_class(struct fv_dispatch_class *c, const struct fv_shape *s, uint64_t now) {
     c->demand = s->wish.demand;
     c->types = s->wish.types;
@@ -578,7 +570,7 @@ static uint32_t list_classes(uint64_t now) {
         order[n++] = i;
     }
     if (n > CLASSES_MOST) /* those of the lowest rank wait until there are fewer */
-        qsort(order, n, sizeof *order, by_rank);
+        fv_shapes_sort(order, n);
     view.n_classes = FV_MIN(n, CLASSES_MOST);
     for (uint32_t c = 0; c < view.n_classes; c++) {
         class_shape[c] = order[c];
@@ -592,6 +584,9 @@ struct want {
     bool     stalled; /* somebody could start, if a process were there */
     uint64_t low_ns;  /* when the first of low priority counts as an ordinary one */
 };
+
+/* An actor for which no process may be forked: the end of another one wakes us. */
+static bool lacks_slot(const struct fv_wish *w) { return !w->resumes && w->demand.units[FV_DEMAND_HOST] == 0 && fv_actor_host_find() == 0; }
 
 static void copy_plan(void) {
     plan.hosts_used = view.hosts_used;
@@ -616,6 +611,10 @@ static void grant_all(uint64_t now, struct want *want) {
         uint64_t          cpu = d.units[FV_DEMAND_CPU], parts = plan.nodes[node].parts;
         bool              low = !s->wish.resumes && classes[c].rank_ns + (int64_t)now < 0, done = false;
         uint32_t          k = (uint32_t)(cpu / FV_DISPATCH_UNIT);
+        if (lacks_slot(&s->wish)) { /* it is in nobody's way */
+            classes[c].n = 0;
+            continue;
+        }
         if (k == 0 && cpu != 0) /* it may need one more CPU for fractions */
             k = (parts + cpu + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT > (parts + FV_DISPATCH_UNIT - 1) / FV_DISPATCH_UNIT;
         if (waits[c].at != node + 1) {
@@ -623,8 +622,6 @@ static void grant_all(uint64_t now, struct want *want) {
             if (s->wish.resumes) {
                 done = ready && resume(s, k);
             } else if (d.units[FV_DEMAND_HOST] == 0) {
-                if (fv_actor_host_find() == 0)
-                    k = 0, ready = false; /* no process may be forked: nobody is to stand by for it */
                 done = ready && issue_actor(s, node, k);
             } else if (cpu >= FV_DISPATCH_UNIT) {
                 done = ready && issue_whole(s, &d, node, k);
@@ -747,6 +744,8 @@ static void publish(uint32_t n_pending) {
         uint32_t at = fv_dispatch_waits_at(&view, &classes[c]);
         w->node = at == FV_PLACE_NONE ? 0 : at + 1;
         w->lacks = at == FV_PLACE_NONE ? -1 : (int16_t)fv_dispatch_lacks(&view, at, &s->wish.demand);
+        if (lacks_slot(&s->wish))
+            w->lacks = FV_DEMAND_HOST;
         w->free_units = w->lacks < 0 ? 0 : fv_dispatch_free(&view, at, w->lacks);
         w->priority = (int16_t)s->heap[0].priority;
         w->resumes = s->wish.resumes;

@@ -67,3 +67,13 @@ struct fv_shape *fv_shape_of(const struct fv_wish *w) {
     empty->wish = *w;
     return empty;
 }
+
+static int by_rank(const void *a, const void *b) {
+    bool resumes = fv_shapes[*(const uint32_t *)a].wish.resumes;
+    if (resumes != fv_shapes[*(const uint32_t *)b].wish.resumes)
+        return resumes ? -1 : 1;
+    int64_t p = fv_shapes[*(const uint32_t *)a].heap[0].rank_ns, q = fv_shapes[*(const uint32_t *)b].heap[0].rank_ns;
+    return p < q ? 1 : p > q ? -1 : 0;
+}
+
+void fv_shapes_sort(uint32_t *order, uint32_t n) { qsort(order, n, sizeof *order, by_rank); }

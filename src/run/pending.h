@@ -39,5 +39,7 @@ struct fv_shape *fv_shape_of(const struct fv_wish *w);
 /* False: out of memory. */
 bool fv_shape_push(struct fv_shape *s, struct fv_entry e);
 void fv_shape_pop(struct fv_shape *s);
+/* Numbers of shapes that are not empty, by the rank of their first: those that have started, then the highest. */
+void fv_shapes_sort(uint32_t *order, uint32_t n);
 
 #endif

@@ -597,13 +597,13 @@ static void run_scenario(void) {
            shared->astray, failed);
 }
 
-static void pin_here(void) { /* tracer and victim take turns: on one CPU that is quicker */
+static void pin_here(bool second) { /* tracer and victim take turns: on one CPU that is quicker; two of these programs on two */
     cpu_set_t set, one;
     CPU_ZERO(&one);
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         for (int i = CPU_SETSIZE; i-- > 0;)
             if (CPU_ISSET(i, &set)) {
-                CPU_SET((getpid() & 1) && CPU_COUNT(&set) > 1 && i > 0 && CPU_ISSET(i - 1, &set) ? i - 1 : i, &one);
+                CPU_SET(second && CPU_COUNT(&set) > 1 && i > 0 && CPU_ISSET(i - 1, &set) ? i - 1 : i, &one);
                 sched_setaffinity(0, sizeof one, &one);
                 return;
             }
@@ -658,7 +658,7 @@ int main(int argc, char **argv) {
         tap_skip("the sanitizers' own instructions would be stepped through");
         return tap_done();
     }
-    pin_here();
+    pin_here(strstr(argv[0], "O2") != NULL);
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     trace.at = mmap(NULL, TRACE_ROOM * sizeof *trace.at, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED || trace.at == MAP_FAILED)
