@@ -106,6 +106,13 @@ FEVER_METHOD(mortal, int, call, (int, i)) {
     return ++self->n;
 }
 
+FEVER_TASK(long, more, (fever_ref, r))
+{
+    long v = 0;
+    fever_get_for(r, &v, 0);
+    return v + 1;
+}
+
 /* ------------------------------------------------------------------------------------------------ tests */
 
 static void basics(void)
@@ -449,6 +456,33 @@ static void bad_input(void)
 }
 
 /* All actors whose handles are gone have ended. */
+/* An actor that has made nothing of its own completes a call for which a task waits: it needs memory for the hint. */
+static void makes_ready(void)
+{
+    counter_actor a = counter_new(20);
+    uint32_t      slot = 0, home = 0;
+    long          v = 0;
+
+    atomic_store(&shared->begun, 0);
+    atomic_store(&shared->gate, 0);
+    fever_ref r = counter_waits_remote(a, 1), t = more_remote(r);
+    TAP_OK(rt_until(&shared->begun, 1), "a call runs");
+    home = fv_ref_index(t.id);
+    for (double end = rt_now() + RT_LONG; fv_truth_state(fv_load_acquire_64(&fv_task(home)->truth)) != FV_BLOCKED && rt_now() < end;)
+        rt_nap();
+    FV_EACH_ACTIVE(p)
+        if (fv_proc(p)->role == FV_ROLE_ACTOR && fv_proc(p)->actor == a.any.id)
+            slot = p;
+    TAP_OK(slot != 0, "in its process");
+    atomic_store(&shared->gate, 1);
+    TAP_IS(fever_get_for(t, &v, RT_LONG), 0, "a task that waits for it follows");
+    TAP_IS(v, 21, "with its result");
+    TAP_OK(fv_proc(slot)->slab_limit != 0, "the memory in which its hint stood is the actor's by right");
+    fever_release(r);
+    fever_release(t);
+    fever_actor_release(a.any);
+}
+
 static void rest(void)
 {
     double end = rt_now() + RT_LONG;
@@ -472,6 +506,7 @@ int main(void)
     restarts();
     rest();
     mixed();
+    makes_ready();
     flood();
     handles();
     many();

@@ -263,6 +263,12 @@ static void fail_calls_of(struct fv_self *self, uint32_t p, uint64_t actor, cons
     }
 }
 
+/* May a call of this lane wait, which says so only if the actor still lives?  Its place is taken before it is READY, so the depth does not tell of
+ * one that fill() has passed: but its hint does, or `lost`, or it sees itself that the actor has ended. */
+static bool lane_is_in_use(const struct fv_lane *l) {
+    return fv_lane_depth(l) != 0 || fv_load_acquire_32(&l->stalled) || fv_load_acquire_32(&l->lost) || fv_load_acquire_32(&l->tail) != l->head;
+}
+
 void fv_actor_fail_calls(struct fv_self *self, uint64_t actor, bool is_held, const struct fever_error *why) {
     /* ORDER call-idle (seq_cst): the actor has ended; then a fence in every process; then the look.  Pairs with call-idle (seq_cst) in
      * fv_actor_deliver(): who made a call that we do not see yet sees that the actor has ended.  (The lane was there before the call.) */
@@ -273,11 +279,13 @@ void fv_actor_fail_calls(struct fv_self *self, uint64_t actor, bool is_held, con
         return;
     }
     const struct fv_actor *a = fv_actor_of(fv_ref_index(actor));
-    bool                   is_counted = a->restarts == 0; /* else a call that died with its process may be behind `passed` */
+    /* What the lanes say is all only where the actor itself ends, in its first life: one that dies may have taken a call, not claimed it, and said
+     * nothing of it. */
+    bool is_counted = a->restarts == 0 && self->proc->role == FV_ROLE_ACTOR && self->proc->actor == actor;
     /* ORDER lane (acquire): the list's head before the lanes.  Pairs with lane (release) in add_lane(). */
     for (uint64_t at = fv_load_acquire_64(&a->lanes); at != 0; at = ((const struct fv_lane *)fv_at(at))->next) {
         const struct fv_lane *l = fv_at(at);
-        if (!is_counted || fv_lane_depth(l) != 0 || fv_load_acquire_32(&l->stalled))
+        if (!is_counted || lane_is_in_use(l))
             fail_calls_of(self, l->submitter, actor, why);
     }
 }

@@ -293,10 +293,20 @@ static __attribute__((noinline, cold)) bool hint_special(struct fv_self *self, u
     return true;
 }
 
+/* An actor has no queue before it makes anything, or makes a task READY that has waited for it. */
+static __attribute__((noinline, cold)) bool open_queue(struct fv_self *self) {
+    if (!fv_segment_grow_slab(self->slot))
+        return false;
+    self->cursor = 0;
+    self->limit = self->proc->slab_limit;
+    return true;
+}
+
 void fv_task_hint(struct fv_self *self, uint32_t index) {
     if (FV_UNLIKELY(fv_task(index)->x & (FV_X_OPTIONS | FV_X_CALL)) && hint_special(self, index))
         return;
-    bool pushed = self->is_worker ? fv_deque_push(self->proc, fv_queue_of(self->slot), fv_map.ring_mask, index)
+    bool pushed = self->is_worker ? (FV_LIKELY(self->limit != 0) || open_queue(self)) &&
+                                        fv_deque_push(self->proc, fv_queue_of(self->slot), fv_map.ring_mask, index)
                                   : fv_ring_push_spmc(&self->proc->ring, fv_queue_of(self->slot), fv_map.ring_mask, &self->ring, index);
     if (FV_UNLIKELY(!pushed)) /* full of stale hints: the supervisor hints what is READY */
         fv_store_release_32(&fv_map.seg->resweep, 1), self->call_supervisor = true;

@@ -114,7 +114,7 @@ static bool is_driver_stuck(void) {
 static bool is_actor_stuck(uint32_t s) {
     struct fv_proc *p = fv_proc(s);
     unsigned        reason = fv_load_relaxed_32(&p->wait_reason);
-    return fv_load_acquire_32(&p->parked) && (reason == FV_WAIT_CALL ? fv_load_acquire_32(&p->awaits_calls) != 0 : reason == FV_WAIT_GET && waits_in_vain(p, s));
+    return fv_load_acquire_32(&p->parked) && (reason == FV_WAIT_CALL ? fv_load_acquire_32(&p->awaits_calls) != 0 : (reason == FV_WAIT_GET || waits_for_room(p)) && waits_in_vain(p, s));
 }
 
 /* True when every worker and spare is stuck.  With one that waits for room in its stream, only if nobody outside can take an item.  They block and go on while we look, so each may have been stuck when its turn came
@@ -132,9 +132,16 @@ static bool are_all_stuck(uint64_t *waits_out) {
         newest = FV_MAX(newest, since);
         waits = (waits ^ since) * 0x9e3779b97f4a7c15ull;
     }
-    for (uint32_t s = fv_rt.actor_slots; s < fv_rt.actor_slots + fv_rt.n_actor_slots; s++)
-        if (fv_child_state(s) != FV_CHILD_NONE && !is_actor_stuck(s))
+    for (uint32_t s = fv_rt.actor_slots; s < fv_rt.actor_slots + fv_rt.n_actor_slots; s++) {
+        if (fv_child_state(s) == FV_CHILD_NONE)
+            continue;
+        if (!is_actor_stuck(s))
             return false;
+        if (waits_for_room(fv_proc(s))) {
+            is_room_short = true;
+            newest = FV_MAX(newest, fv_load_relaxed_64(&fv_proc(s)->wait_since_ns));
+        }
+    }
     *waits_out = waits;
     return !is_room_short || (fv_now_ns() > newest + TAKER_NS && is_driver_stuck());
 }
