@@ -5,7 +5,8 @@
 #include "rt.h"
 
 static struct shared {
-    atomic_int gate, begun, calls[4];
+    atomic_int gate, begun, calls[4], asked;
+    int rc[4];
 } *shared;
 
 struct clerk {
@@ -24,6 +25,8 @@ FEVER_METHOD(clerk, long, slow, (long, x), (int, gate)) {
     return x;
 }
 FEVER_METHOD(clerk, long, dies, (long, x)) { return x == 3 ? (raise(SIGKILL), 0) : x; }
+FEVER_ACTOR(int, other) { return *self = 0; }
+FEVER_METHOD(other, int, nothing) { return *self; }
 FEVER_TASK(long, plain, (long, x)) { return x; }
 
 static void hire(struct fever_pool *pool, int n)
@@ -110,6 +113,71 @@ static void members(void)
     TAP_IS(fever_pool_close(pool), 0, "fever_pool_close");
 }
 
+/* What a cancelled task hears of a call that runs, and of one behind it. */
+FEVER_TASK(int, is_cancelled) {
+    struct fever_pool *pool;
+    fever_actor a;
+    fever_ref r;
+    long v = 0;
+    int rc;
+    if (fever_pool_open(&pool) < 0)
+        return -1;
+    clerk_actor c = clerk_new(0);
+    fever_pool_push(pool, c.any);
+    fever_actor_release(c.any);
+    fever_pool_call(pool, clerk_slow, 5, 1);
+    fever_pool_call(pool, clerk_slow, 6, 1);
+    rt_until(&shared->begun, 1);
+    while (atomic_store(&shared->asked, 1), !fever_cancelled())
+        rt_nap();
+    shared->rc[0] = fever_pool_next(pool, &r, 0);
+    shared->rc[1] = fever_pool_pop_idle(pool, &a);
+    shared->rc[2] = (int)fever_pool_has_next(pool);
+    atomic_store(&shared->gate, 1);
+    for (double end = rt_now() + RT_LONG; (rc = fever_pool_next(pool, &r, 0)) == -FEVER_ECANCELED && rt_now() < end;)
+        rt_nap();
+    shared->rc[3] = rc == 0 && fever_take(r, &v) == 0 ? (int)v : rc;
+    return fever_pool_close(pool);
+}
+
+static void cancelled(void)
+{
+    int v = 0;
+    atomic_store(&shared->gate, 0);
+    atomic_store(&shared->begun, 0);
+    fever_ref r = is_cancelled_remote();
+    TAP_OK(rt_until(&shared->asked, 1) && fever_cancel(r, FEVER_CANCEL_ONLY) == 1, "a task with a pool is cancelled, its calls are not");
+    TAP_IS(fever_take(r, &v), -FEVER_ECANCELED, "it ends so");
+    fever_release(r);
+    TAP_IS(shared->rc[0], -FEVER_ECANCELED, "until then a call that runs has no result");
+    TAP_IS(shared->rc[1], -FEVER_EAGAIN, "its actor is not idle");
+    TAP_IS(shared->rc[2], 2, "two results are to come");
+    TAP_IS(shared->rc[3], 5, "when it has ended there is one");
+}
+
+/* Calls that are not made. */
+static void not_made(void)
+{
+    struct fever_pool *pool;
+    fever_ref r;
+    long v = 0;
+    fever_pool_open(&pool);
+    hire(pool, 2);
+    atomic_store(&shared->gate, 0);
+    atomic_store(&shared->begun, 0);
+    fever_pool_call(pool, clerk_slow, 1, 2);
+    fever_pool_call(pool, clerk_slow, 2, 1);
+    fever_pool_call(pool, other_nothing);
+    TAP_OK(rt_until(&shared->begun, 2), "two calls are run, a third one is of another actor's method");
+    atomic_store(&shared->gate, 1);
+    TAP_IS(fever_pool_next(pool, &r, 0.2), -FEVER_ETIMEDOUT, "who waits for the first does not hear of that");
+    atomic_store(&shared->gate, 2);
+    for (long i = 1; i < 3; i++)
+        TAP_OK(fever_pool_next(pool, &r, RT_LONG) == 0 && fever_take(r, &v) == 0 && v == i, "result %ld", i);
+    TAP_OK(fever_pool_next(pool, &r, RT_LONG) == 0 && fever_wait_one(r, 0) == -FEVER_ETYPE, "its own ref tells");
+    TAP_IS(fever_pool_close(pool), 0, "fever_pool_close");
+}
+
 static void wrong(void)
 {
     struct fever_pool *pool;
@@ -152,6 +220,8 @@ int main(void)
     rt_init(.workers = 2);
     order();
     members();
+    cancelled();
+    not_made();
     wrong();
     TAP_OK(fever_take(in_task_remote(50), &v) == 0 && v == 2450, "a pool in a task: %ld", v);
     for (double end = rt_now() + RT_LONG; rt_stats().objects_live != 0 && rt_now() < end;)

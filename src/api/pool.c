@@ -57,16 +57,27 @@ static void hand_out(struct fever_pool *p) {
     }
 }
 
-/* Whose call is over is idle. */
-static void turn(struct fever_pool *p) {
+static bool is_over(fever_ref ref) {
+    struct fever_error e;
+    int                rc = fever_wait(&ref, 1, 1, 0, NULL);
+    if (rc != -FEVER_ECANCELED)
+        return rc != 0; /* below 0: it was not made, and carries why */
+    return fever_error(ref, &e) == 0 && e.code != 0; /* else who asks is cancelled, and it goes on */
+}
+
+/* Whose call is over is idle.  How many are so from now on. */
+static uint32_t turn(struct fever_pool *p) {
+    uint32_t n = 0;
     for (uint32_t i = 0; i < p->n_members; i++) {
         struct call *c = p->member[i].runs;
-        if (c != NULL && fever_wait_one(c->ref, 0) != -FEVER_ETIMEDOUT) {
+        if (c != NULL && is_over(c->ref)) {
             c->is_over = true;
             p->member[i].runs = NULL;
+            n++;
         }
     }
     hand_out(p);
+    return n;
 }
 
 int fever_pool_push(struct fever_pool *pool, fever_actor actor) {
@@ -178,7 +189,7 @@ static int next(struct fever_pool *p, bool ordered, fever_ref *ref_out, double t
             return -FEVER_EDEADLK; /* it has no actors */
         double left = timeout_s < 0 ? timeout_s : FV_MAX(end - (double)fv_now_ns() * 1e-9, 0);
         int    rc = fever_wait(p->busy, n, 1, left, NULL);
-        if (rc < 0 && rc != -FEVER_ETIMEDOUT)
+        if (rc < 0 && turn(p) == 0) /* else it was that of a call that was not made, which is over */
             return rc;
         late = timeout_s >= 0 && (double)fv_now_ns() * 1e-9 >= end;
     }
