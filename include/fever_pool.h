@@ -132,7 +132,7 @@ FEVER_API size_t fever_pool_has_next(const struct fever_pool *pool);
  *            FEVER_TYPE_OF the results, 0 for any
  *   Gives    out: n results of out_bytes each; after an error those before it
  *   Returns  0; the first error; -FEVER_ESTATE (results are to come); those of fever_pool_submit and fever_pool_next
- *   Blocks   until all are there, also after an error
+ *   Blocks   until all are there, also after an error; after one of fever_pool_next the rest is dropped, as by fever_pool_close
  *   Context  driver, task and methods
  *   Threads  that of the pool
  *   Signals  refused in a handler that interrupted a fever call

@@ -155,14 +155,18 @@ static void cancelled(void)
     TAP_IS(shared->rc[3], 5, "when it has ended there is one");
 }
 
-/* Calls that are not made. */
+/* Calls that are not made, and those that nobody would make. */
 static void not_made(void)
 {
     struct fever_pool *pool;
     fever_ref r;
-    long v = 0;
+    long v = 0, in[4] = {0, 1, 2, 3}, out[4];
+    struct fever_args_clerk_twice *args = (void *)in;
     fever_pool_open(&pool);
+    TAP_IS(fever_pool_map(pool, clerk_twice, args, 4, out), -FEVER_EDEADLK, "a map without actors");
+    TAP_IS(fever_pool_has_next(pool), 0, "leaves nothing");
     hire(pool, 2);
+    TAP_OK(fever_pool_map(pool, clerk_twice, args, 4, out) == 0 && out[3] == 6, "the next one is made");
     atomic_store(&shared->gate, 0);
     atomic_store(&shared->begun, 0);
     fever_pool_call(pool, clerk_slow, 1, 2);

@@ -152,6 +152,18 @@ static void take_out(struct fever_pool *p, struct call **at) {
     free(c);
 }
 
+/* What is out is let go, what waits is not made.  An actor that runs such a call has its next one behind it. */
+static void drop_calls(struct fever_pool *p) {
+    while (p->first != NULL) {
+        if (p->first->ref.id != 0)
+            fever_release(p->first->ref);
+        take_out(p, &p->first);
+    }
+    p->waiting = NULL;
+    for (uint32_t i = 0; i < p->n_members; i++)
+        p->member[i].runs = NULL;
+}
+
 /* The call whose result may be given now; NULL: none yet. */
 static struct call **find_over(struct fever_pool *p, bool ordered) {
     for (struct call **at = &p->first; *at != NULL; at = &(*at)->next) {
@@ -211,8 +223,10 @@ int fever_pool_map_raw(struct fever_pool *pool, const struct fever_def *def, con
     for (size_t i = 0; i < made; i++) {
         fever_ref r;
         int       e = fever_pool_next(pool, &r, FEVER_FOREVER);
-        if (e < 0)
+        if (e < 0) {
+            drop_calls(pool);
             return rc < 0 ? rc : e;
+        }
         e = rc == 0 ? fever_get_raw(r, (char *)out + i * out_bytes, out_bytes, type, FEVER_FOREVER) : 0;
         fever_release(r);
         rc = rc < 0 ? rc : FV_MIN(e, 0);
@@ -224,11 +238,7 @@ int fever_pool_close(struct fever_pool *pool) {
     int rc = 0, e;
     if (pool == NULL)
         return 0;
-    while (pool->first != NULL) {
-        if (pool->first->ref.id != 0)
-            fever_release(pool->first->ref);
-        take_out(pool, &pool->first);
-    }
+    drop_calls(pool);
     for (uint32_t i = 0; i < pool->n_members; i++)
         if ((e = fever_actor_release(pool->member[i].actor)) < 0)
             rc = e;
