@@ -19,6 +19,7 @@ FEVER_METHOD(clerk, long, twice, (long, x)) {
 }
 FEVER_METHOD(clerk, int, number) { return self->number; }
 FEVER_METHOD(clerk, long, slow, (long, x), (int, gate)) {
+    atomic_fetch_add(&shared->calls[self->number], 1);
     atomic_fetch_add(&shared->begun, 1);
     while (atomic_load(&shared->gate) < gate)
         rt_nap();
@@ -79,7 +80,17 @@ static void order(void)
     for (long i = 0; i < 50; i++)
         good &= out[i] == 2 * i;
     TAP_OK(good, "its results, in order");
-    TAP_OK(atomic_load(&shared->calls[0]) > 0 && atomic_load(&shared->calls[1]) > 0 && atomic_load(&shared->calls[2]) > 0, "all actors have worked");
+    for (int i = 0; i < 3; i++)
+        atomic_store(&shared->calls[i], 0);
+    atomic_store(&shared->begun, 0);
+    for (long i = 0; i < 3; i++)
+        fever_pool_call(pool, clerk_slow, i, 2);
+    TAP_OK(rt_until(&shared->begun, 3), "three calls are run at a time");
+    TAP_OK(atomic_load(&shared->calls[0]) == 1 && atomic_load(&shared->calls[1]) == 1 && atomic_load(&shared->calls[2]) == 1, "one by each actor");
+    atomic_store(&shared->gate, 2);
+    for (long i = 0; i < 3; i++)
+        good &= fever_pool_next(pool, &r, RT_LONG) == 0 && fever_take(r, &v) == 0 && v == i;
+    TAP_OK(good, "their results");
     fever_pool_call(pool, clerk_twice, 1);
     TAP_IS(fever_pool_map(pool, clerk_twice, args, 50, out), -FEVER_ESTATE, "not while results are to come");
     TAP_IS(fever_pool_close(pool), 0, "fever_pool_close drops them");
