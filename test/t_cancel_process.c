@@ -160,7 +160,7 @@ static void test_forked(void)
     for (int how = 0; how < 3; how++) { /* by force, out of time, out of memory */
         int       i = 4 * how, gone = 0;
         fever_ref r = leaves_processes_with(how == 0   ? NULL
-                                            : how == 1 ? FEVER_WITH(.timeout_s = 0.3)
+                                            : how == 1 ? FEVER_WITH(.timeout_s = 3)
                                                        : FEVER_WITH(.memory_bytes = 8 << 20), i, how == 2);
         TAP_OK(rt_until(&page->began[i], 1), "a task has forked two processes");
         for (int k = 0; k < 2; k++)
