@@ -51,14 +51,15 @@ json_t *cli_nodes(const struct cli *cli, const struct fv_obs *o, size_t *n_all_o
         const struct fv_node      *n = &s->cluster.node[i];
         const struct fv_node_type *type = type_of(s, i);
         const char                *state = n->state < FV_COUNT_OF(states) && states[n->state] != NULL ? states[n->state] : "?";
-        char                       name[48], cpu[48], resources[512], labels[512];
+        char                       name[48], type_name[sizeof type->name], cpu[48], resources[512], labels[512];
         if (type == NULL || (cli->state != NULL && strcasecmp(cli->state, state) != 0) || (++*n_all_out > (size_t)cli->limit && cli->limit != 0))
             continue;
+        snprintf(type_name, sizeof type_name, "%.23s", type->name); /* a damaged one may have no end */
         snprintf(cpu, sizeof cpu, "%.6g/%u", (double)n->cpu_used / UNITS, n->n_workers);
         say_resources(s, n, type, resources, sizeof resources);
         say_labels(type, labels, sizeof labels);
         json_t *row = json_pack("{s:i, s:o, s:o, s:s, s:I, s:I, s:s, s:o, s:o}", "number", (int)i, "name",
-                                cli_text(cli_node_name(s, i, name, sizeof name)), "type", cli_text(type->name), "state", state, "first_worker",
+                                cli_text(cli_node_name(s, i, name, sizeof name)), "type", cli_text(type_name), "state", state, "first_worker",
                                 (json_int_t)n->first - 1, "workers", (json_int_t)n->n_workers, "cpu", cpu, "resources", cli_text(resources), "labels",
                                 cli_text(labels));
         if (row != NULL)
