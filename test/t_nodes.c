@@ -176,6 +176,8 @@ static void test_where(void)
     TAP_IS(take(where_with(FEVER_WITH(.num_cpus = 2, .node = "small-0"))), -FEVER_EINFEASIBLE, "more than that node has");
     TAP_IS(take(where_with(FEVER_WITH(.labels = "zone=west", .resources = WANT({"gpu", 1}), .n_resources = 1))), -FEVER_EINFEASIBLE,
            "a resource that those nodes do not have");
+    TAP_IS(take(where_with(FEVER_WITH(.resources = WANT({"gpu", 1.00005}), .n_resources = 1))), -FEVER_EINFEASIBLE, "a ten-thousandth more than there is");
+    TAP_IS(take(where_with(FEVER_WITH(.resources = WANT({"tpu", 0.00005}), .n_resources = 1))), -FEVER_EINFEASIBLE, "a little of what there is not");
     TAP_IS(take(where_with(FEVER_WITH(.num_cpus = 2, .node = "small-0", .node_soft = 1))), 2, "soft: it may be another node for good");
     rt_balanced(0);
     rt_shutdown();

@@ -1,6 +1,7 @@
 /* core/placement.c: see placement.h. */
 #include "core/placement.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,9 +68,8 @@ static size_t lacks(const struct fv_node_type *type, const struct fever_task_opt
     if (cpus > type->n_cpus)
         return o->n_resources;
     for (size_t i = 0; i < o->n_resources; i++) {
-        int    r = fv_resource_number(o->resources[i].name);
-        double total = r < 0 ? 0 : (double)type->total[r] / FV_CPU_UNITS;
-        if (o->resources[i].amount > total + 0.5 / FV_CPU_UNITS)
+        int r = fv_resource_number(o->resources[i].name);
+        if ((uint64_t)llround(o->resources[i].amount * FV_CPU_UNITS) > (r < 0 ? 0 : type->total[r])) /* rounded as the demand is */
             return i;
     }
     return o->n_resources + 1;

@@ -744,7 +744,7 @@ static void publish(uint32_t n_pending) {
         uint32_t at = fv_dispatch_waits_at(&view, &classes[c]);
         w->node = at == FV_PLACE_NONE ? 0 : at + 1;
         w->lacks = at == FV_PLACE_NONE ? -1 : (int16_t)fv_dispatch_lacks(&view, at, &s->wish.demand);
-        if (lacks_slot(&s->wish))
+        if (at != FV_PLACE_NONE && lacks_slot(&s->wish))
             w->lacks = FV_DEMAND_HOST;
         w->free_units = w->lacks < 0 ? 0 : fv_dispatch_free(&view, at, w->lacks);
         w->priority = (int16_t)s->heap[0].priority;
