@@ -21,6 +21,11 @@ FEVER_METHOD(holder, int, cpus) {
 }
 FEVER_METHOD(holder, int, node) { return fever_context()->node; }
 FEVER_METHOD_VOID(holder, dies) { raise(SIGKILL); }
+FEVER_TASK(int, lends_for_life) { /* what it awaits takes the CPU that it gives up, and keeps it */
+    holder_actor a = holder_new_with(FEVER_ACTOR_WITH(.num_cpus = 1));
+    int          v = 0, rc = fever_take(holder_here_remote(a), &v);
+    return rc < 0 ? rc : v;
+}
 FEVER_TASK(int, plain) { return 2; }
 FEVER_TASK(int, awaited, (fever_ref, r)) {
     (void)r;
@@ -64,6 +69,7 @@ static void resources(void)
     holder_actor a = holder_new_with(FEVER_ACTOR_WITH(.resources = &one, .n_resources = 1, .max_restarts = 9));
     holder_actor b = holder_new_with(FEVER_ACTOR_WITH(.resources = &one, .n_resources = 1)), c, d;
     fever_ref    r, t;
+    int          v = 0;
 
     TAP_IS(take(holder_here_remote(a)) + take(holder_here_remote(b)), 2, "two actors that hold a seat each");
     TAP_OK(used_is(20000), "both are taken");
@@ -77,9 +83,9 @@ static void resources(void)
     TAP_OK(waits(r), "the third waits on");
     fever_actor_release(a.any);
     TAP_OK(waits(r), "the third wants two");
+    TAP_IS(fever_get_for(t, &v, RT_LONG), 0, "the task wants one: it is not kept waiting for what an actor holds");
     fever_actor_release(b.any);
     TAP_IS(take(r), 1, "it has them");
-    TAP_OK(waits(t), "the task comes after it");
     d = holder_new_with(FEVER_ACTOR_WITH(.resources = &one, .n_resources = 1));
     r = holder_here_remote(d);
     TAP_IS(fever_actor_kill(d.any, 0), 0, "one that waits is killed");
@@ -198,6 +204,17 @@ static void no_process(void)
     fever_actor_release(b.any);
 }
 
+/* Who waits for what an actor holds keeps nobody back, and nobody waits for ever for CPUs that it gave up. */
+static void beside_actors(void)
+{
+    int v = 0;
+    fever_ref r = lends_for_life_with(FEVER_WITH(.priority = 1));
+
+    TAP_IS(fever_get_for(r, &v, RT_LONG), 0, "a task whose only CPU an actor took meanwhile goes on");
+    TAP_IS(v, 1, "and ends well");
+    fever_release(r);
+}
+
 static void rest(void)
 {
     for (double end = rt_now() + RT_LONG; rt_stats().objects_live != 0 && rt_now() < end;)
@@ -221,6 +238,10 @@ int main(void)
     placed();
     rest();
     placed_nowhere();
+    rest();
+    rt_shutdown();
+    rt_init(.workers = 1, .max_actors = 2);
+    beside_actors();
     rest();
     rt_shutdown();
     rt_init(.workers = 2, .max_actors = 1);

@@ -88,10 +88,23 @@ static bool could_hold(const void *arg, uint32_t node) {
     return could;
 }
 
+/* And it would fit beside what actors hold. */
+static bool could_start(const void *arg, uint32_t node) {
+    const struct asked            *a = arg;
+    const struct fv_dispatch_node *n = &a->view->nodes[node];
+    bool                           could = could_hold(arg, node);
+    for (int i = 0; i < FV_DEMANDS; i++)
+        could &= i == FV_DEMAND_HOST || a->class->demand.units[i] + n->held.units[i] <= n->total.units[i];
+    return could;
+}
+
+static enum fv_place_strategy where_least_in_use(const struct fv_dispatch_class *c) {
+    return c->strategy == FV_PLACE_DEFAULT ? FV_PLACE_SPREAD : c->strategy;
+}
+
 uint32_t fv_dispatch_waits_at(const struct fv_dispatch_view *v, const struct fv_dispatch_class *c) {
-    struct asked           a = {v, c, 0};
-    enum fv_place_strategy s = c->strategy == FV_PLACE_DEFAULT ? FV_PLACE_SPREAD : c->strategy;
-    return fv_place_choose(v->n_nodes, v->use, could_hold, &a, s, c->node);
+    struct asked a = {v, c, 0};
+    return fv_place_choose(v->n_nodes, v->use, could_hold, &a, where_least_in_use(c), c->node);
 }
 
 int fv_dispatch_pick(const struct fv_dispatch_view *v, uint32_t *node_out) {
@@ -108,7 +121,7 @@ int fv_dispatch_pick(const struct fv_dispatch_view *v, uint32_t *node_out) {
         if (c->waited_ns < FV_DISPATCH_PASS_NS ||
             (any_kept && fv_place_choose(v->n_nodes, v->use, fits, &a, c->strategy, c->node) != FV_PLACE_NONE))
             continue; /* it fits, but others come first */
-        uint32_t at = fv_dispatch_waits_at(v, c);
+        uint32_t at = fv_place_choose(v->n_nodes, v->use, could_start, &a, where_least_in_use(c), c->node);
         if (at != FV_PLACE_NONE)
             v->nodes[at].kept |= a.parts, any_kept = true;
     }

@@ -9,7 +9,8 @@
  *   node     that of policy/place.h, among the nodes that its class may use.
  *   passing  a demand that fits on no node is passed by lower ones that do.  When it has waited for FV_DISPATCH_PASS_NS, nobody
  *            passes it any more, on the node that is least in use of those that could ever hold it, who takes of a resource that it takes,
- *            too.  So what is given back there gathers for it.
+ *            too.  So what is given back there gathers for it.  What actors hold may never come back: nothing is kept for a demand that
+ *            does not fit beside it.
  *   resuming a task that has started, was blocked and gave its CPUs up asks for them again.  It goes before all that have not
  *            started, whatever their priority: it holds other resources, which these may wait for, and then nobody else could go on.
  *   CPUs     a whole number of CPUs is taken for oneself; fractions gather on CPUs of their own, as few as hold their sum.
@@ -50,6 +51,7 @@ struct fv_dispatch_class {
 struct fv_dispatch_node {
     struct fv_demand total; /* units[FV_DEMAND_CPU] is a whole number of CPUs; units[FV_DEMAND_HOST] is not used */
     struct fv_demand used;  /* units[FV_DEMAND_CPU]: by demands of whole CPUs */
+    struct fv_demand held;  /* of that used: by actors, for as long as they live */
     uint64_t         parts; /* units of CPUs used by fractions */
     uint32_t         type;
     bool             is_closed; /* takes nothing new: not up, or draining; who has started there may go on there */

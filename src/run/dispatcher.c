@@ -142,22 +142,6 @@ static void forget(const struct fv_shape *s, const struct fv_entry *e) {
         grants[e->index].resumes = 0;
 }
 
-static void wish_of(uint32_t index, struct fv_wish *w) {
-    const struct fv_task_options_block *b = fv_task_options_of(index);
-    struct fv_demand                   *d = &w->demand;
-    memset(w, 0, sizeof *w);
-    w->types = b->types;
-    w->strategy = b->strategy;
-    w->node = b->node;
-    d->units[FV_DEMAND_CPU] = b->cpu_units;
-    d->units[FV_DEMAND_HOST] = !fv_task_is_actor(index);
-    for (uint32_t i = 0; i < b->n_resources; i++) {
-        int r = fv_resource_number(b->resource[i].name);
-        if (r >= 0)
-            d->units[FV_DEMAND_CUSTOM + r] = b->resource[i].units;
-    }
-}
-
 /* A queued bit: takes note of the task, if it is one, is READY, and is not known. */
 static void arrive(void *arg, uint32_t index) {
     uint64_t t = fv_load_acquire_64(&fv_task(index)->truth);
@@ -172,7 +156,7 @@ static void arrive(void *arg, uint32_t index) {
     if (fv_truth_state(t) != FV_READY || known[index] == gen || !fv_dispatch_hold_still(sup, index, gen))
         return;
     struct fv_wish w;
-    wish_of(index, &w);
+    fv_wish_of(index, &w);
     int          priority = fv_task_options_of(index)->priority;
     uint64_t     queued_ns = fv_cold(index)->queued_ns;
     struct fv_entry e = {.index = index, .gen = gen, .priority = priority, .rank_ns = fv_dispatch_rank(priority, queued_ns), .queued_ns = queued_ns};
@@ -236,6 +220,16 @@ static void wish_to_resume(uint32_t host, struct grant *g, uint64_t now) {
         g->resumes = e.gen;
 }
 
+/* May it ever have its CPUs again, or do actors hold them? */
+static bool may_come_back(const struct grant *g) {
+    return g->ceded + view.nodes[g->node].held.units[FV_DEMAND_CPU] <= view.nodes[g->node].total.units[FV_DEMAND_CPU];
+}
+
+static void hold(struct grant *g, uint64_t sign) {
+    for (int i = 0; i < FV_DEMANDS; i++)
+        view.nodes[g->node].held.units[i] += sign * g->demand.units[i];
+}
+
 static void look_at_grants(uint64_t now) {
     for (uint32_t s = 1; s <= n_slots && n_granted != 0; s++) {
         struct grant *g = &grants[s];
@@ -245,6 +239,11 @@ static void look_at_grants(uint64_t now) {
         uint32_t lease = fv_load_acquire_32(&fv_proc(s)->lease);
         if (is_over(s))
             end_grant(s);
+        else if (lease == FV_LEASE_WANTED && !may_come_back(g)) { /* without CPUs, as one that is cancelled; its wish is stale */
+            g->resumes = 0;
+            if (fv_cas_32(&fv_proc(s)->lease, lease, FV_LEASE_NONE))
+                fv_bell_ring(fv_proc(s));
+        }
         else if (lease == FV_LEASE_OFFERED && fv_worker_is_blocked(fv_proc(s)) && fv_cas_32(&fv_proc(s)->lease, lease, FV_LEASE_TAKEN))
             cede(s, g);
         else if (lease == FV_LEASE_WANTED && g->resumes == 0)
@@ -270,6 +269,7 @@ void fv_dispatch_actor_died(uint32_t slot) {
     known[fv_ref_index(g->ref)] = 0; /* as above */
     leave_places(slot, g);
     fv_dispatch_give(&view, g->node, &g->demand);
+    hold(g, UINT64_MAX);
     g->ref = 0;
     fv_fas_32(&fv_map.seg->dispatch.told, 1); /* what it held is for others */
 }
@@ -435,6 +435,7 @@ static bool issue_actor(struct fv_shape *s, uint32_t node, uint32_t k) {
         return false;
     }
     fv_dispatch_take(&view, node, &s->wish.demand);
+    hold(g, 1);
     fv_shape_pop(s);
     return true;
 }

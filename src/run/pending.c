@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/actor.h"
+#include "core/placement.h"
+#include "core/queued.h"
+
 struct fv_shape *fv_shapes;
 uint32_t         fv_n_shapes;
 static uint32_t  room_shapes;
@@ -77,3 +81,19 @@ static int by_rank(const void *a, const void *b) {
 }
 
 void fv_shapes_sort(uint32_t *order, uint32_t n) { qsort(order, n, sizeof *order, by_rank); }
+
+void fv_wish_of(uint32_t index, struct fv_wish *w) {
+    const struct fv_task_options_block *b = fv_task_options_of(index);
+    struct fv_demand                   *d = &w->demand;
+    memset(w, 0, sizeof *w);
+    w->types = b->types;
+    w->strategy = b->strategy;
+    w->node = b->node;
+    d->units[FV_DEMAND_CPU] = b->cpu_units;
+    d->units[FV_DEMAND_HOST] = !fv_task_is_actor(index);
+    for (uint32_t i = 0; i < b->n_resources; i++) {
+        int r = fv_resource_number(b->resource[i].name);
+        if (r >= 0)
+            d->units[FV_DEMAND_CUSTOM + r] = b->resource[i].units;
+    }
+}

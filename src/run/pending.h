@@ -39,6 +39,8 @@ struct fv_shape *fv_shape_of(const struct fv_wish *w);
 /* False: out of memory. */
 bool fv_shape_push(struct fv_shape *s, struct fv_entry e);
 void fv_shape_pop(struct fv_shape *s);
+/* What the task or actor in that slot, which is held still, asks for. */
+void fv_wish_of(uint32_t index, struct fv_wish *w);
 /* Numbers of shapes that are not empty, by the rank of their first: those that have started, then the highest. */
 void fv_shapes_sort(uint32_t *order, uint32_t n);
 
